@@ -1,0 +1,223 @@
+"""Manifests: the receipt of a stage and of a corpus version. They balance or cannot be built."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from schemas.frozen import Frozen
+from schemas.recipe import Recipe
+from schemas.source import SHA256_PATTERN
+
+FORMAT_VERSION = 1
+
+
+class ShardRef(Frozen):
+    """One Parquet or Arrow file: where it is, what its bytes hash to and how many rows it has."""
+
+    uri: str = Field(description="absolute in a stage; relative to the manifest in a corpus")
+    sha256: str = Field(pattern=SHA256_PATTERN)
+    rows: int = Field(ge=0)
+    size_bytes: int = Field(ge=0)
+    source: str | None = Field(None, description="where all rows are of one source")
+
+
+class Drops(Frozen):
+    """Rows dropped for one reason by one stage from one source."""
+
+    stage: str
+    reason: str
+    source: str
+    rows: int = Field(ge=1)
+
+
+class RawFile(Frozen):
+    """One upstream file as it was downloaded."""
+
+    name: str = Field(description="relative to the receipt's folder, with / between parts")
+    sha256: str = Field(pattern=SHA256_PATTERN)
+    size_bytes: int = Field(ge=0)
+    url: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class RawReceipt(Frozen):
+    """What a download got: `<lake>/raw/<source>/<digest>/receipt.json`, written last."""
+
+    format_version: int = FORMAT_VERSION
+    source: str
+    uri: str = Field(description="folder that holds the files")
+    digest: str = Field(pattern=SHA256_PATTERN, description="of the files' names and digests")
+    revision: str | None = Field(None, description="resolved commit, for a Hub dataset")
+    upstream: str = Field(description="where it came from, for people")
+    files: tuple[RawFile, ...] = Field(min_length=1)
+
+
+class StageManifest(Frozen):
+    """The receipt of one stage: `<lake>/stages/<stage>/<digest>/manifest.json`, written last.
+
+    Where a stage makes verdicts, `shards[i]` speaks of `parents[i]`, row for row.
+    """
+
+    format_version: int = FORMAT_VERSION
+    stage: str
+    digest: str = Field(pattern=SHA256_PATTERN)
+    uri: str = Field(description="folder of this stage")
+    parents: tuple[ShardRef, ...] = ()
+    rows_in: int = Field(ge=0)
+    rows_out: int = Field(ge=0)
+    drops: tuple[Drops, ...] = ()
+    shards: tuple[ShardRef, ...] = ()
+    ledger: tuple[ShardRef, ...] = Field((), description="normalize: rows that could not be read")
+    notes: tuple[tuple[str, str], ...] = Field((), description="counters worth reporting")
+
+    @model_validator(mode="after")
+    def _balances(self) -> Self:
+        check_balance(f"stage {self.stage}", self.rows_in, self.rows_out, self.drops)
+        return self
+
+    def note(self, name: str, default: str = "") -> str:
+        """The value of one counter."""
+        return dict(self.notes).get(name, default)
+
+
+class SourceEntry(Frozen):
+    """One source's part in a corpus version."""
+
+    name: str
+    upstream: str
+    revision: str | None
+    raw_digest: str = Field(pattern=SHA256_PATTERN)
+    files: tuple[RawFile, ...]
+    licence: str
+    citation: str
+    homepage: str
+    rows_in: int = Field(ge=0)
+    rows_out: int = Field(ge=0)
+
+
+class FailedSource(Frozen):
+    """A source that could not be downloaded or read in this refresh, and what it said."""
+
+    name: str
+    error: str
+    message: str
+
+
+class SplitEntry(Frozen):
+    """One split of a corpus version."""
+
+    name: str
+    rows: int = Field(ge=0)
+    shards: tuple[ShardRef, ...]
+
+
+class LengthStats(Frozen):
+    """Distribution of one length over the published rows of one source, or of `all`."""
+
+    source: str
+    part: str = Field(pattern=r"^(prompt|response)$")
+    unit: str = Field(pattern=r"^(chars|tokens)$")
+    count: int = Field(ge=0)
+    mean: float
+    std: float
+    min: int
+    p25: float
+    p50: float
+    p75: float
+    p90: float
+    max: int
+
+
+class Composition(Frozen):
+    """Published rows by one key: a source, a language, a category, a licence, a turn count."""
+
+    key: str
+    value: str
+    rows: int = Field(ge=0)
+
+
+class Cluster(Frozen):
+    """A kept row and how many rows fell to it."""
+
+    record_id: str
+    source: str
+    rows: int = Field(ge=2, description="the kept row and those that fell to it")
+    prompt: str = Field(description="its first characters")
+    removed_from: tuple[str, ...] = Field(description="sources of the removed rows, sorted")
+
+
+class Statistics(Frozen):
+    """What was measured over the rows that are published."""
+
+    lengths: tuple[LengthStats, ...] = ()
+    composition: tuple[Composition, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    tokenizer_digest: str | None = None
+
+
+class GateResult(Frozen):
+    """One gate of the recipe, held against this version."""
+
+    gate: str
+    passed: bool
+    found: float
+    bound: float
+    detail: str = ""
+
+
+class CorpusManifest(Frozen):
+    """One corpus version: `<lake>/corpora/<name>/<version>/manifest.json`, written last.
+
+    `digest` covers record ids, splits and the recipe's corpus part: not clocks, hosts or row order.
+    """
+
+    format_version: int = FORMAT_VERSION
+    name: str
+    version: str = Field(pattern=r"^v\d{4,}$")
+    digest: str = Field(pattern=SHA256_PATTERN)
+    status: str = Field(pattern=r"^(published|rejected)$")
+    parent: str | None = Field(None, description="the latest version when this one was made")
+    created_at: str = Field(description="ISO 8601, UTC; outside the digest")
+    host: str = Field(description="outside the digest")
+    recipe: Recipe
+    sources: tuple[SourceEntry, ...]
+    failed_sources: tuple[FailedSource, ...] = ()
+    rows_in: int = Field(ge=0)
+    rows_out: int = Field(ge=0)
+    drops: tuple[Drops, ...]
+    splits: tuple[SplitEntry, ...]
+    ledger: tuple[ShardRef, ...]
+    statistics: Statistics
+    gates: tuple[GateResult, ...]
+    stage_digests: tuple[tuple[str, str], ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    code_digest: str = Field(pattern=SHA256_PATTERN)
+    git_commit: str | None = None
+    libraries: tuple[tuple[str, str], ...] = ()
+
+    @model_validator(mode="after")
+    def _balances(self) -> Self:
+        check_balance(f"corpus {self.name}", self.rows_in, self.rows_out, self.drops)
+        for source in self.sources:
+            drops = tuple(drop for drop in self.drops if drop.source == source.name)
+            check_balance(f"source {source.name}", source.rows_in, source.rows_out, drops)
+        split_rows = sum(split.rows for split in self.splits)
+        if split_rows != self.rows_out:
+            raise ValueError(f"splits hold {split_rows} rows, rows_out is {self.rows_out}")
+        return self
+
+    def dropped(self) -> dict[str, dict[str, int]]:
+        """Rows dropped by stage and reason."""
+        table: dict[str, dict[str, int]] = {}
+        for drop in self.drops:
+            reasons = table.setdefault(drop.stage, {})
+            reasons[drop.reason] = reasons.get(drop.reason, 0) + drop.rows
+        return table
+
+
+def check_balance(what: str, rows_in: int, rows_out: int, drops: tuple[Drops, ...]) -> None:
+    """Raise ValueError unless every row that came in went out or was dropped with a reason."""
+    dropped = sum(drop.rows for drop in drops)
+    if rows_in != rows_out + dropped:
+        raise ValueError(f"{what} lost rows: {rows_in} in, {rows_out} out, {dropped} dropped")
