@@ -71,6 +71,8 @@ def _explain(error: ValidationError) -> str:
     for one in error.errors(include_url=False):
         place = ".".join(str(part) for part in one["loc"]) or "top level"
         message = one["msg"].removeprefix("Value error, ")
-        found = "" if one["type"] in ("missing", "value_error") else f" (found {one['input']!r:.80})"
+        found = (
+            "" if one["type"] in ("missing", "value_error") else f" (found {one['input']!r:.80})"
+        )
         lines.append(f"{place}: {message}{found}")
     return "; ".join(lines)

@@ -105,7 +105,9 @@ class Contamination(Frozen):
     """Rows that share an n-gram with an evaluation item, in prompt or response."""
 
     enabled: bool = True
-    ngram: int = Field(13, ge=4, le=50, description="words, or characters where there are no spaces")
+    ngram: int = Field(
+        13, ge=4, le=50, description="words, or characters where there are no spaces"
+    )
     sets: tuple[EvaluationSet, ...] = ()
 
 
@@ -359,5 +361,3 @@ def _anchored(recipe: Recipe, folder: Path) -> Recipe:
 
 def _absolute(path: str, folder: Path) -> str:
     return str(folder / Path(path).expanduser())
-
-

@@ -12,7 +12,7 @@ class Record(dy.Schema):
     """One row per training conversation, in the order of the raw data.
 
     `messages` holds at least one message; roles are those of `ROLES`; the last is the assistant's.
-    Its content may be empty: an empty response is for the filter to judge, not for the reader to lose.
+    Its content may be empty: an empty response is the filter's to judge, not the reader's to lose.
     `source_row` counts from 0 over the whole source, unreadable rows included.
     """
 
@@ -30,11 +30,13 @@ class Record(dy.Schema):
 
     @dy.rule()
     def roles_are_known(cls) -> pl.Expr:
+        """Every role is one of `ROLES`."""
         roles = pl.col("messages").list.eval(pl.element().struct.field("role"))
         return roles.list.eval(pl.element().is_in(ROLES)).list.all()
 
     @dy.rule()
     def assistant_has_the_last_word(cls) -> pl.Expr:
+        """The last message is the assistant's."""
         return pl.col("messages").list.last().struct.field("role") == "assistant"
 
 
@@ -58,7 +60,7 @@ class Verdict(dy.Schema):
     """One row per row of the parent shard, in its order; all null where the row passes.
 
     `found` is what broke the rule (a count, or the matched text), `expected` the bound or the item
-    it was held against, with its unit. Similarities are exact Jaccard on character shingles, 0 to 1.
+    it was held against, with its unit. Similarities are exact Jaccard on shingle sets, 0 to 1.
     """
 
     drop_reason = dy.String(nullable=True)

@@ -121,7 +121,9 @@ class Source(Frozen):
         """The same source with a relative `local.path` resolved against `folder`."""
         if self.local is None:
             return self
-        local = self.local.model_copy(update={"path": str(folder / Path(self.local.path).expanduser())})
+        local = self.local.model_copy(
+            update={"path": str(folder / Path(self.local.path).expanduser())}
+        )
         return self.model_copy(update={"local": local})
 
     def at(self, path: Path) -> Self:

@@ -1,0 +1,181 @@
+"""Where bytes live: a folder, or a bucket; reads, atomic writes, conditional creates, digests."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, from_url
+
+from schemas.errors import CorpusDamaged, StorageError
+
+CHUNK_BYTES = 1 << 20
+
+
+class Lake:
+    """The root of everything Winnow writes; keys are relative, with / between parts."""
+
+    def __init__(self, uri: str) -> None:
+        """Open a lake, creating the folder of a local one (raises StorageError)."""
+        self.uri = uri.rstrip("/") or "/"
+        self.folder = None if "://" in uri else Path(uri).expanduser().absolute()
+        with _storage_errors("open", self.uri):
+            if self.folder is not None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._store: Any = LocalStore(self.folder)
+            else:
+                self._store = from_url(self.uri)
+
+    def at(self, key: str) -> str:
+        """The path or URI of a key, as Polars and people read it."""
+        return str(self.folder / key) if self.folder is not None else f"{self.uri}/{key}"
+
+    def read(self, key: str) -> bytes:
+        """The bytes under a key; raises StorageError, or CorpusDamaged where there are none."""
+        with _storage_errors("read", self.at(key)):
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except (NotFoundError, FileNotFoundError):
+                raise CorpusDamaged(
+                    f"{self.at(key)} is missing. Run the refresh again to rebuild it, or restore "
+                    "the file from a copy of the lake."
+                ) from None
+
+    def read_if_any(self, key: str) -> bytes | None:
+        """The bytes under a key, or None where there are none."""
+        with _storage_errors("read", self.at(key)):
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def exists(self, key: str) -> bool:
+        """Whether there are bytes under a key."""
+        return self.size_bytes(key) is not None
+
+    def size_bytes(self, key: str) -> int | None:
+        """How many bytes are under a key, or None where there are none."""
+        with _storage_errors("look up", self.at(key)):
+            try:
+                return int(obstore.head(self._store, key)["size"])
+            except (NotFoundError, FileNotFoundError):
+                return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write, replacing what was there; a reader sees the old bytes or the new ones."""
+        with _storage_errors("write", self.at(key)):
+            obstore.put(self._store, key, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write if nothing is there yet; False if another writer came first."""
+        with _storage_errors("write", self.at(key)):
+            try:
+                obstore.put(self._store, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
+            return True
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key under a prefix (a folder), sorted."""
+        with _storage_errors("list", self.at(prefix)):
+            batches = obstore.list(self._store, prefix=prefix)
+            return sorted(str(item["path"]) for batch in batches for item in batch)
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names directly under a prefix that have keys below them, sorted."""
+        with _storage_errors("list", self.at(prefix)):
+            found = obstore.list_with_delimiter(self._store, prefix=prefix)
+            return sorted(
+                str(path).rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"]
+            )
+
+    def delete(self, prefix: str) -> None:
+        """Remove every key under a prefix."""
+        for key in self.keys(prefix):
+            with _storage_errors("delete", self.at(key)):
+                obstore.delete(self._store, key)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A local folder that is gone afterwards: on the lake's own disk where it has one."""
+        parent = None
+        if self.folder is not None:
+            parent = self.folder / "tmp"
+        with _storage_errors("write", self.at("tmp")):
+            if parent is not None:
+                parent.mkdir(exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=parent, prefix="winnow-") as folder:
+                yield Path(folder)
+
+    def adopt(self, path: Path, key: str) -> None:
+        """Move a finished local file under a key, atomically, replacing what was there."""
+        with _storage_errors("write", self.at(key)):
+            if self.folder is None:
+                obstore.put(self._store, key, path)
+                path.unlink()
+                return
+            target = self.folder / key
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.replace(target)
+            except OSError:
+                shutil.move(path, target)
+
+    @property
+    def storage_options(self) -> dict[str, str] | None:
+        """What Polars needs to read this lake; None means the environment tells."""
+        return None
+
+
+@contextlib.contextmanager
+def _storage_errors(verb: str, where: str) -> Iterator[None]:
+    """Turn what the operating system or the cloud says into a StorageError with a next step."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot {verb} {where}: {error.strerror or error}. {_next_step(error)}"
+        ) from error
+    except BaseError as error:
+        raise StorageError(
+            f"cannot {verb} {where}: {first_line(error)}. {_next_step(error)}"
+        ) from error
+
+
+def _next_step(error: Exception) -> str:
+    text = str(error).lower()
+    if "no space" in text or "quota" in text or "os error 28" in text:
+        return "Free some space, then run it again: finished stages are kept."
+    if (
+        "read-only" in text
+        or "permission" in text
+        or "os error 13" in text
+        or "os error 30" in text
+    ):
+        return "Make the lake writable for this user, or name another with --lake or WINNOW_LAKE."
+    return "Check the lake's path and credentials, then run it again: finished stages are kept."
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, at most 300 characters."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a local file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON-able value in canonical form: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

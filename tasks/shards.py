@@ -1,0 +1,97 @@
+"""Frames to Parquet and back: the only code that reads or writes shards."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import CorpusDamaged
+from schemas.manifest import ShardRef
+from schemas.record import VERDICT
+from tasks.lake import Lake, sha256_of
+
+ROW_GROUP_ROWS = 20_000
+STAGE_COLUMN = "stage"
+
+
+def write_shard(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = None) -> ShardRef:
+    """Write one Parquet file under `key`; the same frame gives the same bytes.
+
+    Written beside the lake and moved into place, so that no reader sees half of it.
+    """
+    with lake.scratch() as folder:
+        path = folder / "shard.parquet"
+        frame.write_parquet(
+            path, compression="zstd", compression_level=3, row_group_size=ROW_GROUP_ROWS
+        )
+        return keep_shard(path, lake, key, rows=frame.height, source=source)
+
+
+def write_arrow(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = None) -> ShardRef:
+    """Write one Arrow IPC file under `key`, uncompressed so that it can be memory-mapped."""
+    with lake.scratch() as folder:
+        path = folder / "shard.arrow"
+        frame.write_ipc(path, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
+        return keep_shard(path, lake, key, rows=frame.height, source=source)
+
+
+def keep_shard(path: Path, lake: Lake, key: str, rows: int, source: str | None = None) -> ShardRef:
+    """Hash a finished local file and move it under `key`."""
+    size_bytes = path.stat().st_size
+    sha256 = sha256_of(path)
+    lake.adopt(path, key)
+    return ShardRef(uri=key, sha256=sha256, rows=rows, size_bytes=size_bytes, source=source)
+
+
+def scan_shard(lake: Lake, shard: ShardRef, folder: str = "") -> pl.LazyFrame:
+    """The rows of one shard, in their order; `folder` is the key its uri is relative to."""
+    key = f"{folder}/{shard.uri}" if folder else shard.uri
+    if not lake.exists(key):
+        raise CorpusDamaged(
+            f"{lake.at(key)} is missing, expected {shard.rows} rows. Run the refresh again to "
+            "rebuild it."
+        )
+    if key.endswith(".arrow"):
+        return pl.scan_ipc(lake.at(key), storage_options=lake.storage_options)
+    return pl.scan_parquet(lake.at(key), storage_options=lake.storage_options)
+
+
+def apply_verdicts(records: pl.DataFrame, verdicts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Put verdicts beside the rows they speak of: the record's columns, `stage`, VERDICT's.
+
+    One row per row of `records`, in its order. `verdicts` is keyed by stage, in the order in which
+    they are asked: the first stage that drops a row has the word; `stage` is null where none does.
+    """
+    rows = records.height
+    for stage, verdict in verdicts.items():
+        if verdict.height != rows:
+            raise CorpusDamaged(
+                f"{stage} has {verdict.height} verdicts for a shard of {rows} rows. Remove that "
+                "stage's folder from the lake and run the refresh again."
+            )
+    drops = [
+        pl.when(pl.col(f"{stage}.drop_reason").is_not_null()).then(
+            pl.struct(
+                pl.lit(stage).alias(STAGE_COLUMN),
+                *(pl.col(f"{stage}.{column}").alias(column) for column in VERDICT),
+            )
+        )
+        for stage in verdicts
+    ]
+    beside = pl.concat(
+        [verdict.select(pl.all().name.prefix(f"{stage}.")) for stage, verdict in verdicts.items()],
+        how="horizontal",
+    )
+    return records.hstack(beside.select(pl.coalesce(drops).alias("verdict")).unnest("verdict"))
+
+
+def no_verdicts(rows: int) -> pl.DataFrame:
+    """VERDICT of `rows` rows that all pass."""
+    return pl.DataFrame(
+        {name: pl.repeat(None, rows, dtype=dtype, eager=True) for name, dtype in VERDICT.items()}
+    )
+
+
+def total_rows(shards: Sequence[ShardRef]) -> int:
+    """Rows in all of them."""
+    return sum(shard.rows for shard in shards)

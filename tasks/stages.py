@@ -1,0 +1,102 @@
+"""Stage folders: named by what they depend on; a manifest in one means the stage is done."""
+
+import functools
+import hashlib
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.errors import CorpusDamaged
+from schemas.manifest import Drops, RawReceipt, StageManifest
+from tasks.lake import Lake, digest_of
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_CODE = (
+    "tasks/shards.py",
+    "tasks/text.py",
+    "tasks/fold.py",
+    "tasks/stages.py",
+    "schemas/record.py",
+)
+
+
+def stage_digest(package: str, **depends_on: Any) -> str:
+    """The name of a stage's folder: a digest of its inputs, its recipe part and its code.
+
+    `package` is the folder of `tasks/` with the stage's code, whose bytes count too.
+    """
+    return digest_of({"code": code_digest(package), **depends_on})
+
+
+@functools.cache
+def code_digest(package: str) -> str:
+    """SHA-256 over the source of one stage and of what the stages share, and Polars' version."""
+    digest = hashlib.sha256(importlib.metadata.version("polars").encode())
+    files = [ROOT / name for name in SHARED_CODE] + sorted((ROOT / "tasks" / package).glob("*.py"))
+    for file in files:
+        if file.name != "task.py" and file.exists():
+            digest.update(f"{file.relative_to(ROOT)}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def stage_key(stage: str, digest: str) -> str:
+    """The key of a stage's folder in the lake."""
+    return f"stages/{stage}/{digest}"
+
+
+def finished(lake: Lake, stage: str, digest: str) -> StageManifest | None:
+    """The receipt of a stage that is done, every file of it there with its size; else None.
+
+    A stage that lost a file is not done, and its next run rebuilds it.
+    """
+    data = lake.read_if_any(f"{stage_key(stage, digest)}/manifest.json")
+    if data is None:
+        return None
+    try:
+        manifest = StageManifest.model_validate_json(data)
+    except ValidationError:
+        return None
+    whole = all(
+        lake.size_bytes(shard.uri) == shard.size_bytes
+        for shard in (*manifest.shards, *manifest.ledger)
+    )
+    return manifest if whole else None
+
+
+def finish(lake: Lake, manifest: StageManifest) -> StageManifest:
+    """Write a stage's manifest, last of all its files; returns it."""
+    data = manifest.model_dump_json(indent=1).encode()
+    lake.put(f"{stage_key(manifest.stage, manifest.digest)}/manifest.json", data)
+    return manifest
+
+
+def read_receipt(lake: Lake, key: str) -> RawReceipt:
+    """A raw download's receipt; raises CorpusDamaged where it is missing or not one."""
+    try:
+        return RawReceipt.model_validate_json(lake.read(f"{key}/receipt.json"))
+    except ValidationError as error:
+        raise CorpusDamaged(f"{lake.at(key)}/receipt.json is not a receipt: {error}") from None
+
+
+def drops_by_reason(reasons: Any, stage: str, source: str) -> tuple[Drops, ...]:
+    """Rows per reason of one shard's verdicts (a Series of drop_reason), sorted by reason."""
+    counts = reasons.drop_nulls().value_counts().sort(reasons.name)
+    return tuple(
+        Drops(stage=stage, reason=reason, source=source, rows=rows)
+        for reason, rows in counts.rows()
+    )
+
+
+def add_drops(drops: list[Drops]) -> tuple[Drops, ...]:
+    """The same drops with equal stage, reason and source added up, sorted."""
+    table: dict[tuple[str, str, str], int] = {}
+    for drop in drops:
+        key = (drop.stage, drop.reason, drop.source)
+        table[key] = table.get(key, 0) + drop.rows
+    return tuple(
+        Drops(stage=stage, reason=reason, source=source, rows=rows)
+        for (stage, reason, source), rows in sorted(table.items())
+    )
