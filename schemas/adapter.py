@@ -1,5 +1,7 @@
 """The training manifest: what an adapter was made from, so that it can be traced to raw bytes."""
 
+from typing import Self
+
 from pydantic import Field
 
 from schemas.frozen import Frozen
@@ -8,16 +10,33 @@ from schemas.source import SHA256_PATTERN
 
 
 class LabelAudit(Frozen):
-    """Labels of one source's training conversations, counted before the first step."""
+    """Labels of one source's training conversations, counted before the first step.
+
+    Tokens are counted over the conversations that are kept: all but `dropped_over_long` and
+    `refused_by_template`.
+    """
 
     source: str
-    conversations: int = Field(ge=0)
+    conversations: int = Field(ge=0, description="in the split, dropped ones included")
+    kept: int = Field(ge=0, description="that training sees")
     tokens: int = Field(ge=0, description="prompt and response")
     trainable_tokens: int = Field(ge=0, description="inside the loss, stop tokens included")
-    fully_masked: int = Field(ge=0, description="conversations with no trainable token")
+    fully_masked: int = Field(ge=0, description="kept conversations with no trainable token")
     dropped_over_long: int = Field(ge=0)
     truncated_prompts: int = Field(ge=0)
+    refused_by_template: int = Field(ge=0, description="the chat template would not render them")
     stop_supervised: int = Field(ge=0, description="conversations whose stop token is in the loss")
+    altered_responses: int = Field(
+        ge=0, description="kept, but the tokenizer does not give the response back exactly"
+    )
+    special_in_text: int = Field(ge=0, description="the text itself spells a special token")
+
+    @classmethod
+    def total(cls, audits: tuple[Self, ...]) -> Self:
+        """The sum over sources, under the name `all`."""
+        counts = [name for name in cls.model_fields if name != "source"]
+        sums = {name: sum(int(getattr(audit, name)) for audit in audits) for name in counts}
+        return cls.model_validate({"source": "all", **sums})
 
 
 class Evaluation(Frozen):
@@ -47,7 +66,11 @@ class PushedTo(Frozen):
 
 
 class TrainingManifest(Frozen):
-    """`training_manifest.json` beside every adapter; written last."""
+    """The receipt of a training run: `training_manifest.json`, written last.
+
+    The copy inside the adapter's folder is pushed with it, so it cannot name its own commit:
+    there `pushed` is null. The one beside that folder names it and says that the run is done.
+    """
 
     format_version: int = 1
     run: str
@@ -63,13 +86,13 @@ class TrainingManifest(Frozen):
     tokenizer_digest: str = Field(pattern=SHA256_PATTERN)
     template_digest: str = Field(pattern=SHA256_PATTERN)
     steps: int = Field(ge=0)
-    train_loss: float
-    elapsed_s: float = Field(ge=0)
-    tokens_per_s: float = Field(ge=0)
+    train_loss: float = Field(description="mean over all steps, nats per trainable token")
+    elapsed_s: float = Field(ge=0, description="in the training loop, over all its sessions")
+    tokens_per_s: float = Field(ge=0, description="prompt and response, padding not counted")
     audit: tuple[LabelAudit, ...]
-    before: Evaluation | None
+    before: Evaluation | None = Field(description="null where there is no validation split")
     after: Evaluation | None
     acceptance: Acceptance
-    adapter_sha256: str = Field(pattern=SHA256_PATTERN)
+    adapter_sha256: str = Field(pattern=SHA256_PATTERN, description="of its safetensors file")
     pushed: PushedTo | None = None
     libraries: tuple[tuple[str, str], ...] = ()

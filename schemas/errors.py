@@ -7,6 +7,7 @@ WinnowError                     what, where, expected, found, next: all in the m
 │   └── AdapterRejected   3     the adapter did not learn, or is not the one that was saved
 ├── SourceError           4     an upstream corpus could not be had or read
 │   ├── SourceMissing     4     no such file, 404
+│   ├── SourceUnreachable 4     no answer, or 429 and 5xx to the end: the next try may succeed
 │   ├── SourceChanged     4     not the bytes that were pinned
 │   └── SourceEmpty       4     it was read, and not one record came out
 ├── StorageError          5     the lake cannot be read or written
@@ -16,9 +17,13 @@ WinnowError                     what, where, expected, found, next: all in the m
 
 
 class WinnowError(Exception):
-    """An error that its user can act on; `str(error)` is the whole text to show."""
+    """An error that its user can act on; `str(error)` is the whole text to show.
+
+    `outcome` is what was done all the same, where something was.
+    """
 
     exit_code = 1
+    outcome: object | None = None
 
 
 class ConfigError(WinnowError):
@@ -49,6 +54,10 @@ class SourceError(WinnowError):
 
 class SourceMissing(SourceError):
     """The upstream file is not there."""
+
+
+class SourceUnreachable(SourceError):
+    """Upstream did not answer, or only with errors that pass: the same request may succeed later."""
 
 
 class SourceChanged(SourceError):

@@ -62,7 +62,8 @@ class StageManifest(Frozen):
     format_version: int = FORMAT_VERSION
     stage: str
     digest: str = Field(pattern=SHA256_PATTERN)
-    uri: str = Field(description="folder of this stage")
+    uri: str = Field(description="folder of this stage, relative to the lake")
+    source: str | None = Field(None, description="where the stage is of one source")
     parents: tuple[ShardRef, ...] = ()
     rows_in: int = Field(ge=0)
     rows_out: int = Field(ge=0)
@@ -129,6 +130,15 @@ class LengthStats(Frozen):
     max: int
 
 
+class Histogram(Frozen):
+    """One length over all published rows: `rows[i]` have edges[i] <= length < edges[i + 1]."""
+
+    part: str = Field(pattern=r"^(prompt|response)$")
+    unit: str = Field(pattern=r"^(chars|tokens)$")
+    edges: tuple[int, ...] = Field(min_length=2, description="ascending; one more than `rows`")
+    rows: tuple[int, ...] = Field(min_length=1)
+
+
 class Composition(Frozen):
     """Published rows by one key: a source, a language, a category, a licence, a turn count."""
 
@@ -151,6 +161,7 @@ class Statistics(Frozen):
     """What was measured over the rows that are published."""
 
     lengths: tuple[LengthStats, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
     composition: tuple[Composition, ...] = ()
     clusters: tuple[Cluster, ...] = ()
     tokenizer_digest: str | None = None
@@ -190,7 +201,9 @@ class CorpusManifest(Frozen):
     ledger: tuple[ShardRef, ...]
     statistics: Statistics
     gates: tuple[GateResult, ...]
-    stage_digests: tuple[tuple[str, str], ...] = ()
+    inputs_digest: str = Field(
+        pattern=SHA256_PATTERN, description="of the stages and the recipe: equal means unchanged"
+    )
     notes: tuple[tuple[str, str], ...] = ()
     code_digest: str = Field(pattern=SHA256_PATTERN)
     git_commit: str | None = None

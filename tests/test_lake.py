@@ -1,0 +1,112 @@
+"""The lake: atomic writes, one winner per conditional create, errors with a next step."""
+
+import os
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import CorpusDamaged, StorageError
+from tasks.lake import Lake, digest_of, sha256_of
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def test_what_was_put_is_read(lake: Lake) -> None:
+    lake.put("a/b", b"one")
+    lake.put("a/b", b"two")
+    assert lake.read("a/b") == b"two"
+    assert lake.size_bytes("a/b") == 3
+
+
+def test_only_the_first_create_wins(lake: Lake) -> None:
+    assert lake.create("a", b"first") is True
+    assert lake.create("a", b"second") is False
+    assert lake.read("a") == b"first"
+
+
+def test_of_many_creates_at_once_one_wins(lake: Lake) -> None:
+    start = threading.Barrier(8)
+
+    def create(writer: int) -> bool:
+        start.wait()
+        return lake.create("a", str(writer).encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(create, range(8)))
+    assert won.count(True) == 1
+    assert lake.read("a") == str(won.index(True)).encode()
+
+
+def test_of_many_claims_at_once_one_wins_and_the_folder_is_whole(lake: Lake) -> None:
+    for writer in range(8):
+        for name in ("x", "y/z"):
+            lake.put(f"staging/{writer}/{name}", str(writer).encode())
+    start = threading.Barrier(8)
+
+    def claim(writer: int) -> bool:
+        start.wait()
+        return lake.claim_folder(f"staging/{writer}", "v1")
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(claim, range(8)))
+    assert won.count(True) == 1
+    assert {lake.read(f"v1/{name}") for name in ("x", "y/z")} == {str(won.index(True)).encode()}
+
+
+def test_missing_bytes_are_damage_with_a_next_step(lake: Lake) -> None:
+    with pytest.raises(CorpusDamaged, match=r"none is missing\. Run the refresh again"):
+        lake.read("none")
+    assert lake.read_if_any("none") is None
+    assert lake.size_bytes("none") is None
+
+
+def test_keys_are_listed_in_order(lake: Lake) -> None:
+    for key in ("p/b/2", "p/a", "q", "p/b/1"):
+        lake.put(key, b"")
+    assert lake.keys("p") == ["p/a", "p/b/1", "p/b/2"]
+    assert lake.folders("p") == ["b"]
+    assert lake.folders("") == ["p"]
+
+
+def test_scratch_is_gone_afterwards(lake: Lake) -> None:
+    with lake.scratch() as folder:
+        (folder / "file").write_bytes(b"x")
+        lake.adopt(folder / "file", "kept")
+    assert not folder.exists()
+    assert lake.read("kept") == b"x"
+
+
+def test_a_lake_that_is_a_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot open .*file: .*"):
+        Lake(str(tmp_path / "file"))
+
+
+def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        lake = Lake(str(place))
+        with pytest.raises(StorageError, match="Free some space, then run it again"):
+            lake.put("a", b"x" * 1_000_000)
+        lake.put("b", b"fits")
+        assert lake.read("b") == b"fits"
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_digest_is_of_the_value_not_of_its_order(tmp_path: Path) -> None:
+    assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1})
+    assert digest_of({"a": 1}) != digest_of({"a": 2})
+    (tmp_path / "empty").write_bytes(b"")
+    of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256_of(tmp_path / "empty") == of_nothing
