@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from schemas.adapter import TrainingRun
 from schemas.manifest import CorpusManifest, FailedSource, RawReceipt, StageManifest
 from schemas.outcome import Outcome
 
@@ -77,3 +78,27 @@ Full report: `{outcome.path}/report.html`
         link_text=f"{manifest.name} {manifest.version} report",
         description="The full report, on the machine with the lake.",
     )
+
+
+def of_training(run: TrainingRun) -> None:
+    """The labels that were audited, and what training came to."""
+    audit: list[Row] = [entry.model_dump(mode="json") for entry in run.manifest.audit]
+    create_table_artifact(key="labels", table=audit, description="Labels before the first step.")
+    manifest = run.manifest
+    before, after = manifest.before, manifest.after
+    losses = f"{before.loss:.4f} → {after.loss:.4f}" if before and after else "no validation split"
+    pushed = (
+        f"{manifest.pushed.repo} at {manifest.pushed.commit}" if manifest.pushed else "not pushed"
+    )
+    text = f"""# {manifest.run}: {run.status}
+
+| | |
+|---|---|
+| corpus | {manifest.corpus} {manifest.corpus_version}, `{manifest.corpus_digest[:16]}…` |
+| base model | {manifest.base_model} |
+| steps | {manifest.steps:,} |
+| validation loss | {losses} |
+| tokens per second | {manifest.tokens_per_s:,.0f} |
+| adapter | {pushed} |
+"""
+    create_markdown_artifact(key="adapter", markdown=text, description="What training came to.")

@@ -90,6 +90,21 @@ def train(
 
 
 @app.command()
+def chat(
+    context: typer.Context,
+    adapter: Annotated[
+        str | None, typer.Argument(help="run name or adapter folder; the newest run else")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="answer this and leave")] = None,
+    system: Annotated[str | None, typer.Option(help="the system message")] = None,
+) -> None:
+    """Talk to a trained adapter in the terminal."""
+    from trainer.chat import chat as talk
+
+    talk(adapter, Path(context.obj), prompt, system)
+
+
+@app.command()
 def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
     """List the versions of a corpus."""
     from tasks.corpora import latest, read_manifest

@@ -2,6 +2,7 @@
 
 from prefect.events import emit_event
 
+from schemas.adapter import TrainingRun
 from schemas.outcome import Outcome
 
 
@@ -17,13 +18,23 @@ def of_refresh(outcome: Outcome) -> None:
     )
 
 
-def of_adapter(corpus: str, uri: str, payload: dict[str, object]) -> None:
-    """Emit `winnow.adapter.pushed`."""
+def of_training(run: TrainingRun) -> None:
+    """Emit `winnow.adapter.pushed` where this run pushed one."""
+    manifest = run.manifest
+    if run.status == "unchanged" or manifest.pushed is None:
+        return
     emit_event(
         event="winnow.adapter.pushed",
         resource={
-            "prefect.resource.id": f"winnow.adapter.{corpus}",
-            "prefect.resource.name": uri,
+            "prefect.resource.id": f"winnow.adapter.{manifest.pushed.repo}",
+            "prefect.resource.name": manifest.pushed.uri,
         },
-        payload=payload,
+        payload={
+            **manifest.pushed.model_dump(mode="json"),
+            "corpus": f"{manifest.corpus}@{manifest.corpus_version}",
+            "corpus_digest": manifest.corpus_digest,
+            "steps": manifest.steps,
+            "loss_before": manifest.before.loss if manifest.before else None,
+            "loss_after": manifest.after.loss if manifest.after else None,
+        },
     )

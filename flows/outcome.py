@@ -1,5 +1,6 @@
 """What a refresh says when it is over: its outcome, or the error that a rejected version is."""
 
+from schemas.adapter import TrainingRun
 from schemas.errors import GateFailed, SourceError, WinnowError
 from schemas.manifest import CorpusManifest
 from schemas.outcome import Outcome, Status
@@ -16,6 +17,12 @@ def outcome_of(lake_uri: str, manifest: CorpusManifest, is_new: bool) -> Outcome
         status = Status.PUBLISHED
     path = Lake(lake_uri).at(version_key(manifest.name, manifest.version))
     return Outcome.of(manifest, status, path)
+
+
+def adapter_uri(run: TrainingRun) -> str:
+    """Where the adapter of a training run is: where it was pushed to, or its folder."""
+    pushed = run.manifest.pushed
+    return pushed.uri if pushed else f"{run.folder}/adapter"
 
 
 def rejection(manifest: CorpusManifest, outcome: Outcome) -> WinnowError:

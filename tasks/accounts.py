@@ -1,0 +1,56 @@
+"""The accounts of a corpus: rows in, dropped and out, by source. They have to balance."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from schemas.errors import SourceError
+from schemas.manifest import Drops, RawReceipt, SourceEntry, StageManifest
+from schemas.recipe import Recipe
+from tasks.stages import add_drops
+
+
+def corpus_drops(index: pl.DataFrame, normalized: Sequence[StageManifest]) -> tuple[Drops, ...]:
+    """Rows dropped by stage, reason and source: those judged and those that could not be read."""
+    judged = (
+        index.filter(pl.col("drop_reason").is_not_null())
+        .group_by("stage", "drop_reason", "source")
+        .len()
+    )
+    of_rows = [
+        Drops(stage=stage, reason=reason, source=source, rows=rows)
+        for stage, reason, source, rows in judged.rows()
+    ]
+    return add_drops([*of_rows, *(drop for stage in normalized for drop in stage.drops)])
+
+
+def source_entries(
+    recipe: Recipe,
+    normalized: Sequence[StageManifest],
+    receipts: Sequence[RawReceipt],
+    drops: Sequence[Drops],
+) -> tuple[SourceEntry, ...]:
+    """One entry per source that was read, in the order of the stages."""
+    by_name = {receipt.source: receipt for receipt in receipts}
+    entries = []
+    for stage in normalized:
+        name = stage.source or ""
+        if name not in by_name:
+            raise SourceError(f"source {name!r} was normalised without a receipt of its download")
+        source, receipt = recipe.source(name), by_name[name]
+        dropped = sum(drop.rows for drop in drops if drop.source == name)
+        entries.append(
+            SourceEntry(
+                name=name,
+                upstream=receipt.upstream,
+                revision=receipt.revision,
+                raw_digest=receipt.digest,
+                files=receipt.files,
+                licence=source.licence,
+                citation=source.citation,
+                homepage=source.homepage,
+                rows_in=stage.rows_in,
+                rows_out=stage.rows_in - dropped,
+            )
+        )
+    return tuple(entries)
