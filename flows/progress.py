@@ -17,8 +17,6 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-Show = Callable[[str], None]
-
 _console = Console(file=sys.stderr, highlight=False)
 _watched = False
 
@@ -41,8 +39,7 @@ def step(what: str) -> Iterator[None]:
         yield
         return
     began = time.monotonic()
-    with _progress() as progress:
-        progress.add_task(what, total=None)
+    with _bar(what, total=None):
         yield
     _done(what, began)
 
@@ -60,10 +57,9 @@ def finish(what: str, futures: Sequence[PrefectFuture[Any]]) -> None:
             future.wait()
         return
     began = time.monotonic()
-    with _progress() as progress:
-        bar = progress.add_task(what, total=len(futures))
+    with _bar(what, total=len(futures)) as advance:
         for _ in as_completed(list(futures)):
-            progress.advance(bar)
+            advance()
     _done(f"{what} ({len(futures)})", began)
 
 
@@ -73,16 +69,19 @@ def say(text: str) -> None:
         _console.print(text, markup=False)
 
 
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=_console,
-        transient=True,
-    )
+@contextlib.contextmanager
+def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
+    """A bar, or a spinner without `total`; only on a terminal. Yields what moves it one on."""
+    if not _console.is_terminal:
+        yield lambda: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
+    count = () if total is None else (MofNCompleteColumn(),)
+    with Progress(
+        *columns, *count, TimeElapsedColumn(), console=_console, transient=True
+    ) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda: progress.advance(bar)
 
 
 def _done(what: str, began: float) -> None:

@@ -78,7 +78,7 @@ def refresh_corpus(
     manifest, is_new = find_unchanged(lake, plan, judgement, failed), False
     if manifest is None:
         with step("measure: summarise"):
-            statistics, gates = summarise_corpus(lake, plan, judgement, failed)
+            statistics, gates = summarise_corpus(lake, plan, judgement, receipts, failed)
         with step("publish"):
             manifest, is_new = publish_corpus(
                 lake, plan, judgement, receipts, failed, statistics, gates, pages_of(lake)

@@ -96,3 +96,13 @@ class TrainingManifest(Frozen):
     adapter_sha256: str = Field(pattern=SHA256_PATTERN, description="of its safetensors file")
     pushed: PushedTo | None = None
     libraries: tuple[tuple[str, str], ...] = ()
+
+
+class TrainingRun(Frozen):
+    """What a call of the trainer came to; its `--json` output."""
+
+    status: str = Field(
+        pattern=r"^(trained|unchanged)$", description="unchanged: all had been done before"
+    )
+    folder: str = Field(description="the run's folder; the adapter is in `adapter/` below it")
+    manifest: TrainingManifest

@@ -102,6 +102,9 @@ class Source(Frozen):
     homepage: str = ""
     priority: int = Field(100, ge=0, description="lower wins when two rows are the same")
     code: bool = Field(False, description="white space and case are content: compare strictly")
+    first_option: int = Field(
+        1, ge=0, le=1, description="multiple choice: the number of option A in numeric answers"
+    )
     expected_rows: RowBand = RowBand()
 
     @model_validator(mode="after")

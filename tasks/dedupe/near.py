@@ -1,0 +1,251 @@
+"""Near duplicates of a whole corpus: sign shard by shard, elect once, say who fell to whom."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from schemas.reasons import DropReason
+from schemas.recipe import NearDedupe
+from schemas.record import VERDICT
+from schemas.source import Source
+from tasks.dedupe import cluster, digest, elect, exact, minhash
+from tasks.dedupe.exact import NONE
+from tasks.dedupe.minhash import PROMPT, SIDES, Banding, sketch_texts
+from tasks.dedupe.numbers import number_digests
+from tasks.dedupe.verify import PairRules, Rows
+from tasks.fold import Bytes, TextBuffers, fold_buffers
+from tasks.kernel import announce_compilation, default_threads, thread_pool
+
+NEAR_VERDICT = {**VERDICT, "cluster": pl.String()}
+
+
+class SignedShard(NamedTuple):
+    """What near dedupe keeps of one shard's rows; the folded text goes to a file."""
+
+    names: pl.DataFrame
+    """record_id, source_row."""
+    sides: tuple[TextBuffers, TextBuffers]
+    sketches: npt.NDArray[np.uint8]
+    filled: npt.NDArray[np.uint8]
+    kind: npt.NDArray[np.uint64]
+    numbers: npt.NDArray[np.uint64]
+    prompt_digests: npt.NDArray[np.uint64]
+    source: Source
+
+
+@dataclass(frozen=True)
+class NearResult:
+    """NEAR_VERDICT, one row per row given, in their order; and counters worth reporting."""
+
+    verdicts: pl.DataFrame
+    notes: tuple[tuple[str, str], ...]
+
+
+def sign_shard(rows: pl.DataFrame, source: Source, rules: NearDedupe) -> SignedShard:
+    """Fold and sketch the rows of one shard.
+
+    `rows`: record_id, source_row, prompt, response, tools, one row per record. Text of a code
+    source is taken in its strict form, and is only ever compared with text of another one.
+    """
+    banding = Banding.of(rules.bands, rules.rows)
+    sides = (
+        fold_buffers(rows["prompt"], strict=source.code),
+        fold_buffers(rows["response"], strict=source.code),
+    )
+    signed = [sketch_texts(side.offsets, side.data, rules.ngram, banding.bins) for side in sides]
+    prompt_numbers, response_numbers = (number_digests(side.offsets, side.data) for side in sides)
+    tools = fold_buffers(rows["tools"], strict=True)
+    kind = digest.text_digests(tools.offsets, tools.data)[:, 0]
+    return SignedShard(
+        names=rows.select("record_id", "source_row"),
+        sides=sides,
+        sketches=np.stack([sketches for sketches, _ in signed]),
+        filled=np.stack([filled for _, filled in signed]),
+        kind=kind ^ np.uint64(source.code),
+        numbers=prompt_numbers * minhash.POINT_SPREAD + response_numbers,
+        prompt_digests=digest.text_digests(sides[PROMPT].offsets, sides[PROMPT].data)[:, 0],
+        source=source,
+    )
+
+
+def near_verdicts(
+    shards: Iterable[SignedShard],
+    total: int,
+    rules: NearDedupe,
+    scratch: Path,
+    thread_count: int | None = None,
+) -> NearResult:
+    """Judge `total` rows of signed shards.
+
+    A row falls to a row that stays, before it in order of priority, source, record_id and
+    source_row, where prompt and response both reach the threshold, the tools are the same and so
+    are the numbers (unless the recipe lets them differ). Every row that stays has a cluster: the
+    smallest record_id among the rows whose prompts are alike.
+
+    The result depends neither on the order of shards and rows nor on threads. `scratch` is a
+    folder for the folded text, which is mapped into memory rather than held.
+    """
+    count = thread_count or default_threads()
+    with _gathered(shards, total, Banding.of(rules.bands, rules.rows), scratch) as corpus:
+        order = corpus.election_order()
+        with thread_pool(count) as threads:
+            election = _elect(corpus, order, rules, threads, count) if rules.enabled else None
+            survivor = np.full(total, NONE, np.int64) if election is None else election.survivor
+            kept = order[survivor[order] == NONE]
+            clusters = cluster.cluster_rows(
+                corpus.rows,
+                kept,
+                corpus.prompt_digests,
+                corpus.pair_rules(rules) if rules.enabled else None,
+                threads,
+                count,
+            )
+    similarity = np.zeros((SIDES, total), np.float32) if election is None else election.similarity
+    verdicts = exact.duplicate_verdicts(
+        corpus.record_ids, survivor, DropReason.NEAR_DUPLICATE, *similarity
+    ).with_columns(_cluster_names(corpus.record_ids, kept, clusters))
+    return NearResult(verdicts, _notes(election, clusters))
+
+
+def announce() -> None:
+    """Log that kernels will be compiled, where this machine has not done so yet."""
+    announce_compilation(elect.walk_rows, cluster.link_texts)
+
+
+class _Corpus(NamedTuple):
+    """All rows that take part, in the order in which they were given."""
+
+    rows: Rows
+    prompt_digests: npt.NDArray[np.uint64]
+    names: pl.DataFrame
+    sources: tuple[Source, ...]
+
+    @property
+    def record_ids(self) -> pl.Series:
+        return self.names["record_id"]
+
+    def election_order(self) -> npt.NDArray[np.int64]:
+        """Row indices, the first to be kept first."""
+        ranks = exact.source_ranks(self.sources)
+        rank_of = np.array([ranks[source.name] for source in self.sources], np.uint32)
+        ranked = self.names.with_columns(pl.Series("source_rank", rank_of[self.rows.source]))
+        return exact.election_order(ranked)
+
+    def pair_rules(self, rules: NearDedupe) -> PairRules:
+        """The recipe's bounds, per source."""
+        overrides = {override.source: override for override in rules.overrides}
+        threshold, compare_numbers = [], []
+        for source in self.sources:
+            override = overrides.get(source.name)
+            own = override.threshold if override else None
+            numbers = override.compare_numbers if override else None
+            threshold.append(rules.threshold if own is None else own)
+            compare_numbers.append(rules.compare_numbers if numbers is None else numbers)
+        return PairRules(
+            rules.ngram,
+            rules.candidates,
+            np.array(threshold, np.float64),
+            np.array(compare_numbers, np.bool_),
+        )
+
+
+def _elect(
+    corpus: _Corpus,
+    order: npt.NDArray[np.int64],
+    rules: NearDedupe,
+    threads: ThreadPoolExecutor,
+    count: int,
+) -> elect.Election:
+    pair_rules = corpus.pair_rules(rules)
+    must_agree = corpus.rows.kind.copy()
+    if pair_rules.compare_numbers.all():
+        # Rows of a template that differ in their numbers never meet, so none fills a bucket.
+        must_agree += corpus.rows.numbers * minhash.ROLLING_BASE
+    banding = Banding.of(rules.bands, rules.rows)
+    return elect.elect(
+        corpus.rows, order, must_agree, banding, pair_rules, rules.bucket, threads, count
+    )
+
+
+@contextlib.contextmanager
+def _gathered(
+    shards: Iterable[SignedShard], total: int, banding: Banding, scratch: Path
+) -> Iterator[_Corpus]:
+    """Put signed shards together, their text into a file that is mapped while this is open."""
+    path = scratch / "folded.bin"
+    begin, end = np.empty((2, SIDES, total), np.int64)
+    sketches = np.empty((SIDES, total, banding.bins), np.uint8)
+    filled = np.empty((SIDES, total), np.uint8)
+    kind, numbers, prompt_digests = np.empty((3, total), np.uint64)
+    source_index = np.empty(total, np.uint32)
+    names, sources = [], []
+    at = written = 0
+    with path.open("wb") as file:
+        for shard in shards:
+            if shard.source not in sources:
+                sources.append(shard.source)
+            rows = slice(at, at + shard.names.height)
+            for side, texts in enumerate(shard.sides):
+                begin[side, rows] = written + texts.offsets[:-1]
+                end[side, rows] = written + texts.offsets[1:]
+                file.write(texts.data.data)
+                written += len(texts.data)
+            sketches[:, rows] = shard.sketches
+            filled[:, rows] = shard.filled
+            kind[rows] = shard.kind
+            numbers[rows] = shard.numbers
+            prompt_digests[rows] = shard.prompt_digests
+            source_index[rows] = sources.index(shard.source)
+            names.append(shard.names)
+            at = rows.stop
+    data = _mapped(path, written)
+    rows_read = Rows(data, begin, end, sketches, filled, kind, numbers, source_index)
+    empty = pl.DataFrame(schema={"record_id": pl.String, "source_row": pl.UInt32})
+    try:
+        yield _Corpus(rows_read, prompt_digests, pl.concat([empty, *names]), tuple(sources))
+    finally:
+        path.unlink()
+
+
+def _mapped(path: Path, size_bytes: int) -> Bytes:
+    """A file's bytes; mode "c" because kernels are compiled once, for writable arrays."""
+    if size_bytes == 0:
+        return np.zeros(1, np.uint8)
+    return np.asarray(np.memmap(path, np.uint8, mode="c"))
+
+
+def _cluster_names(
+    record_ids: pl.Series, kept: npt.NDArray[np.int64], clusters: npt.NDArray[np.int64]
+) -> pl.Series:
+    """The smallest record_id of each row's cluster; null for rows that are not kept."""
+    named = (
+        pl.DataFrame({"row": kept, "cluster": clusters})
+        .with_columns(record_ids.gather(pl.Series(kept, dtype=pl.UInt64)).alias("record_id"))
+        .select("row", pl.col("record_id").min().over("cluster").alias("cluster"))
+    )
+    return (
+        pl.DataFrame({"row": pl.int_range(len(record_ids), dtype=pl.Int64, eager=True)})
+        .join(named, on="row", how="left", maintain_order="left")
+        .get_column("cluster")
+    )
+
+
+def _notes(
+    election: elect.Election | None, clusters: npt.NDArray[np.int64]
+) -> tuple[tuple[str, str], ...]:
+    sizes = np.unique(clusters, return_counts=True)[1]
+    counted = {
+        "candidates": 0 if election is None else election.candidates,
+        "verified": 0 if election is None else election.verified,
+        "capped_buckets": 0 if election is None else election.capped_buckets,
+        "clusters": len(sizes),
+        "largest_cluster": int(sizes.max(initial=0)),
+    }
+    return tuple((name, str(value)) for name, value in counted.items())

@@ -1,0 +1,193 @@
+"""One source's part of the lake, `raw/<source>/`: files, receipts, and what is half-way there.
+
+<digest>/<file names>, <digest>/receipt.json    a download; the receipt is written last
+upstream.json                                   what upstream said last time, per definition
+partial/                                        downloads that were cut, to be resumed
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from schemas.errors import SourceChanged, StorageError
+from schemas.frozen import Frozen
+from schemas.manifest import RawFile, RawReceipt
+from schemas.source import SHA256_PATTERN
+from tasks.download.names import RECEIPT
+from tasks.lake import Lake, digest_of
+from tasks.lake import _storage_errors as storage_errors
+
+REMEMBERED_DEFINITIONS = 16  # a source's definition changes a few times in its life
+MEGABYTE = 1_000_000
+
+
+class Remembered(Frozen):
+    """What the last download by one upstream definition got, with upstream's latest validators."""
+
+    definition: str = Field(pattern=SHA256_PATTERN, description="digest of the definition")
+    digest: str = Field(pattern=SHA256_PATTERN, description="names the receipt")
+    revision: str | None = None
+    files: tuple[RawFile, ...]
+
+
+class Memory(Frozen):
+    """`upstream.json`: the last download by each definition, the latest last."""
+
+    downloads: tuple[Remembered, ...] = ()
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A file that is wholly there: in a local file to be moved, or under a key of the lake."""
+
+    file: RawFile
+    path: Path | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class RawFolder:
+    """`raw/<source>/` in a lake."""
+
+    lake: Lake
+    source: str
+
+    @property
+    def key(self) -> str:
+        """The folder's key."""
+        return f"raw/{self.source}"
+
+    def key_of(self, digest: str, name: str) -> str:
+        """The key of one file of a download."""
+        return f"{self.key}/{digest}/{name}"
+
+    def find(self, digest: str) -> RawReceipt | None:
+        """The receipt of a download whose every file is there at its size; else None."""
+        data = self.lake.read_if_any(self.key_of(digest, RECEIPT))
+        if data is None:
+            return None
+        try:
+            receipt = RawReceipt.model_validate_json(data)
+        except ValidationError:
+            return None
+        whole = all(
+            self.lake.size_bytes(self.key_of(digest, file.name)) == file.size_bytes
+            for file in receipt.files
+        )
+        return receipt if whole else None
+
+    def keep(
+        self,
+        obtained: Sequence[Obtained],
+        upstream: str,
+        definition: str,
+        revision: str | None = None,
+    ) -> RawReceipt:
+        """Move the files to their place, write the receipt last, and remember the download.
+
+        Where a receipt for the same names and bytes is there already, that one is returned as is.
+        """
+        files = tuple(one.file for one in obtained)
+        digest = digest_of([[file.name, file.sha256] for file in files])
+        receipt = self.find(digest)
+        if receipt is None:
+            for one in obtained:
+                self._place(one, self.key_of(digest, one.file.name))
+            receipt = RawReceipt(
+                source=self.source,
+                uri=f"{self.key}/{digest}",
+                digest=digest,
+                revision=revision,
+                upstream=upstream,
+                files=files,
+            )
+            data = receipt.model_dump_json(indent=1).encode()
+            self.lake.put(self.key_of(digest, RECEIPT), data)
+        self._remember(
+            Remembered(definition=definition, digest=digest, revision=revision, files=files)
+        )
+        return receipt
+
+    def remembered(self, definition: str) -> tuple[Remembered, RawReceipt] | None:
+        """The last download by this definition and its receipt, if all of it is still there."""
+        for past in self._memory().downloads:
+            if past.definition == definition:
+                receipt = self.find(past.digest)
+                return (past, receipt) if receipt is not None else None
+        return None
+
+    @contextlib.contextmanager
+    def partial(self, name: str) -> Iterator[Path]:
+        """A local folder for what is half-way there, still there after a failure or a kill.
+
+        It is gone once the block has succeeded, and with it every other leftover of the source.
+        One process at a time; the next one waits. An object store has no such folder: there the
+        next run starts afresh.
+        """
+        if self.lake.folder is None:
+            with self.lake.scratch() as scratch:
+                yield scratch
+            return
+        parent = self.lake.folder / self.key / "partial"
+        with self.lake.lock(f"{self.key}/partial"), storage_errors("write", str(parent)):
+            folder = parent / name
+            folder.mkdir(parents=True, exist_ok=True)
+            yield folder
+            shutil.rmtree(parent)
+
+    def check_space(self, needed_bytes: int) -> None:
+        """Raise StorageError unless that many more bytes fit on the lake's disk."""
+        if self.lake.folder is None:
+            return
+        with storage_errors("look at", self.lake.uri):
+            free_bytes = shutil.disk_usage(self.lake.folder).free
+        if free_bytes < needed_bytes:
+            raise StorageError(
+                f"cannot write {self.lake.at(self.key)}: the download needs "
+                f"{needed_bytes / MEGABYTE:,.1f} MB, {free_bytes / MEGABYTE:,.1f} MB are free. "
+                "Free some space, then run it again: what is there already is kept."
+            )
+
+    def _place(self, one: Obtained, key: str) -> None:
+        if one.path is not None:
+            self.lake.adopt(one.path, key)
+        elif one.key is not None and one.key != key:
+            self._copy(one.key, key)
+
+    def _copy(self, key: str, new_key: str) -> None:
+        if self.lake.folder is None:
+            self.lake.put(new_key, self.lake.read(key))
+            return
+        with self.lake.scratch() as scratch:
+            copy = scratch / "copy"
+            shutil.copyfile(self.lake.folder / key, copy)
+            self.lake.adopt(copy, new_key)
+
+    def _memory(self) -> Memory:
+        data = self.lake.read_if_any(f"{self.key}/upstream.json")
+        try:
+            return Memory.model_validate_json(data) if data is not None else Memory()
+        except ValidationError:
+            return Memory()
+
+    def _remember(self, download: Remembered) -> None:
+        others = [
+            past for past in self._memory().downloads if past.definition != download.definition
+        ]
+        memory = Memory(downloads=(*others, download)[-REMEMBERED_DEFINITIONS:])
+        data = memory.model_dump_json(indent=1).encode()
+        self.lake.put(f"{self.key}/upstream.json", data)
+
+
+def check_pin(file: RawFile, pin: str | None, where: str, source: str) -> None:
+    """Raise SourceChanged unless the file is the one that the source file pins, if it pins one."""
+    if pin is not None and file.sha256 != pin:
+        raise SourceChanged(
+            f"source {source!r}: {where} is not the pinned file: expected sha256 {pin[:12]}…, "
+            f"found {file.sha256[:12]}…. Look at what changed; if the new file is wanted, set its "
+            f"sha256 in the source's file: {file.sha256}"
+        )

@@ -1,0 +1,136 @@
+"""Reading evaluation files: one row per text of an item, whatever the file's format."""
+
+import gzip
+import hashlib
+import io
+import zlib
+from pathlib import Path
+
+import polars as pl
+
+from schemas.errors import ConfigError
+from schemas.recipe import EvaluationSet
+
+GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
+FORMATS = "JSON Lines, JSON, CSV, TSV or Parquet, gzipped or not"
+NESTING = 4  # how deep structs inside items are opened
+
+
+def read_evaluation(evaluation: EvaluationSet) -> pl.DataFrame:
+    """The texts of an evaluation set: one row per non-empty text of an item.
+
+    Columns: `row` (UInt32, the item's position in the file, from 0) and `text` (String). Texts are
+    the columns of strings (all, or those the recipe names), lists of strings, and both inside
+    structs, as `question.stem`.
+
+    Raises:
+        ConfigError: the file is missing or unreadable, lacks a named column, has no column of text
+            or no item.
+    """
+    items = _frame(evaluation)
+    opened = _open_structs(items)
+    texts = [name for name, dtype in opened.schema.items() if _is_text(dtype)]
+    where = f"evaluation set {evaluation.name!r}, {evaluation.path}"
+    missing = [name for name in evaluation.columns if name not in texts]
+    if missing:
+        raise ConfigError(
+            f"{where}: no text column {', '.join(map(repr, missing))}; found "
+            f"{', '.join(texts) or 'no text column'}. Correct `columns` of this set in the recipe."
+        )
+    if not texts:
+        raise ConfigError(
+            f"{where}: no column holds text; found {_described(opened)}. Name a file whose items "
+            "have their text as strings."
+        )
+    rows = (
+        opened.lazy()
+        .with_row_index("row")
+        .select(
+            "row", *(_as_list(name, opened.schema[name]) for name in evaluation.columns or texts)
+        )
+        .unpivot(index="row", value_name="text")
+        .explode("text")
+        .filter(pl.col("text").str.contains(r"\S"))
+        .select(pl.col("row").cast(pl.UInt32), "text")
+        .collect()
+    )
+    if rows.is_empty():
+        raise ConfigError(
+            f"{where}: no item with any text, expected at least one; columns "
+            f"{', '.join(evaluation.columns or texts)}. Check that the file is complete."
+        )
+    return rows.sort("row", maintain_order=True)
+
+
+def _frame(evaluation: EvaluationSet) -> pl.DataFrame:
+    where = f"evaluation set {evaluation.name!r}, {evaluation.path}"
+    data = _read_bytes(evaluation)
+    try:
+        return _parsed(data, Path(evaluation.path.removesuffix(".gz")).suffix.lower())
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise ConfigError(
+            f"{where}: cannot be read, expected {FORMATS}: {said}. Repair the file, or take the "
+            "set out of the recipe."
+        ) from None
+
+
+def evaluation_sha256(evaluation: EvaluationSet) -> str:
+    """SHA-256 of an evaluation file's content, decompressed; raises ConfigError."""
+    return hashlib.sha256(_read_bytes(evaluation)).hexdigest()
+
+
+def _read_bytes(evaluation: EvaluationSet) -> bytes:
+    where = f"evaluation set {evaluation.name!r}, {evaluation.path}"
+    try:
+        data = Path(evaluation.path).read_bytes()
+        return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{where}: no such file. Put it there, or correct the path of this set in the recipe."
+        ) from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigError(
+            f"{where}: cannot be read: {error}. Fetch the file again, or take the set out of the "
+            "recipe."
+        ) from None
+
+
+def _parsed(data: bytes, suffix: str) -> pl.DataFrame:
+    """A frame from the bytes: by their content, and by the suffix where that does not tell."""
+    if data.startswith(PARQUET_MAGIC):
+        return pl.read_parquet(io.BytesIO(data))
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    first = data.lstrip()[:1]
+    if first == b"" or (first == b"[" and suffix not in (".csv", ".tsv")):
+        return pl.read_json(io.BytesIO(data), infer_schema_length=None) if first else pl.DataFrame()
+    if first == b"{":
+        try:
+            return pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+        except pl.exceptions.ComputeError:
+            return pl.read_json(io.BytesIO(data), infer_schema_length=None)
+    separator = "\t" if suffix == ".tsv" or b"\t" in data.split(b"\n", 1)[0] else ","
+    return pl.read_csv(io.BytesIO(data), separator=separator, infer_schema=False)
+
+
+def _open_structs(items: pl.DataFrame) -> pl.DataFrame:
+    for _ in range(NESTING):
+        structs = [name for name, dtype in items.schema.items() if dtype == pl.Struct]
+        if not structs:
+            break
+        items = items.with_columns(
+            pl.col(name).name.prefix_fields(f"{name}.") for name in structs
+        ).unnest(structs)
+    return items
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return dtype in (pl.String, pl.List(pl.String))
+
+
+def _as_list(name: str, dtype: pl.DataType) -> pl.Expr:
+    return pl.col(name) if dtype == pl.List(pl.String) else pl.concat_list(pl.col(name))
+
+
+def _described(items: pl.DataFrame) -> str:
+    return ", ".join(f"{name} ({dtype})" for name, dtype in items.schema.items()) or "no column"

@@ -1,0 +1,94 @@
+"""The table of rules, and judging rows by it."""
+
+import polars as pl
+
+from schemas.reasons import DropReason
+from schemas.recipe import Filter
+from schemas.record import VERDICT
+from tasks.filter.contamination import EvaluationIndex, contamination_rules, overlap
+from tasks.filter.evidence import Rules
+from tasks.filter.identity import identity_rules
+from tasks.filter.privacy import privacy_rules
+from tasks.filter.rules import echo_rules, length_rules
+from tasks.text import prompt, response
+
+
+def judge(
+    records: pl.LazyFrame, rules: Filter, evaluations: EvaluationIndex | None = None
+) -> pl.LazyFrame:
+    """VERDICT: one row per record, in their order; the first reason of `DropReason` has the word.
+
+    Without `evaluations` no row is held against any.
+    """
+    table = rule_table(rules, evaluations)
+    return (
+        records.select(prompt=prompt(), response=response(), question=question())
+        .with_columns(**_derived(rules, evaluations))
+        .with_columns(
+            one.alias(f"{reason}.{part}")
+            for reason, evidence in table.items()
+            for part, one in evidence._asdict().items()
+        )
+        .with_columns(verdict=_first_verdict(table))
+        .select("verdict")
+        .unnest("verdict")
+    )
+
+
+def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
+    """The rules that the recipe switches on; adding one is adding a line."""
+    return {
+        **length_rules(rules.lengths),
+        **echo_rules(rules.echo),
+        **identity_rules(rules.identity),
+        **privacy_rules(rules.privacy),
+        **(contamination_rules() if rules.contamination.enabled and evaluations else {}),
+    }
+
+
+def question() -> pl.Expr:
+    """The user message right before the response; null where another role stands there."""
+    last = pl.col("messages").list.get(-2, null_on_oob=True)
+    asked = last.struct.field("role") == "user"
+    return pl.when(asked).then(last.struct.field("content"))
+
+
+def _derived(rules: Filter, evaluations: EvaluationIndex | None) -> dict[str, pl.Expr]:
+    """The further columns that the rules which are on read, by name."""
+    columns = {}
+    if rules.echo.enabled:
+        for part in ("prompt", "response", "question"):
+            columns[f"folded_{part}"] = folded(pl.col(part))
+    if rules.contamination.enabled and evaluations:
+        columns["overlap"] = overlap(evaluations)
+    return columns
+
+
+def folded(text: pl.Expr) -> pl.Expr:
+    """The form under which two texts count as the same (`tasks/fold.py`)."""
+    return text.map_batches(_fold, return_dtype=pl.String, is_elementwise=True)
+
+
+def _fold(texts: pl.Series) -> pl.Series:
+    from tasks.fold import fold
+
+    return fold(texts)
+
+
+def _first_verdict(table: Rules) -> pl.Expr:
+    """`verdict`: a struct with the fields of VERDICT, of the first reason with evidence."""
+    passes = pl.struct(pl.lit(None, dtype).alias(name) for name, dtype in VERDICT.items())
+    verdict = passes
+    for reason in reversed(DropReason):
+        if reason not in table:
+            continue
+        said = {
+            "drop_reason": pl.lit(reason.value),
+            "found": pl.col(f"{reason}.found"),
+            "expected": pl.col(f"{reason}.expected"),
+        }
+        drops = pl.struct(
+            said.get(name, pl.lit(None, dtype)).alias(name) for name, dtype in VERDICT.items()
+        )
+        verdict = pl.when(said["found"].is_not_null()).then(drops).otherwise(verdict)
+    return verdict

@@ -1,0 +1,136 @@
+"""The filter as a stage: the evaluation sets are indexed once, the shards judged one by one."""
+
+import functools
+
+import polars as pl
+
+from schemas.errors import ConfigError
+from schemas.manifest import ShardRef, StageManifest
+from schemas.reasons import Stage
+from schemas.recipe import Contamination, EvaluationSet, Filter
+from tasks.filter.contamination import EvaluationIndex, index_texts
+from tasks.filter.evaluations import evaluation_sha256, read_evaluation
+from tasks.filter.judge import judge
+from tasks.lake import Lake
+from tasks.shards import scan_shard, write_shard
+from tasks.stages import drops_by_reason, finish, finished, stage_digest, stage_key
+
+EVALUATIONS = "evaluations"
+LOADED_INDEXES = 2  # a refresh uses one
+
+
+def index_sets(lake: Lake, contamination: Contamination) -> StageManifest:
+    """The receipt of the index of all evaluation sets: `shards` are its hashes and its items.
+
+    It depends on the files' bytes and on the sets' names and columns, not on where the files are;
+    read once for the same of these.
+
+    Raises:
+        ConfigError: a file is missing or unreadable, holds no text or no item, or two sets have
+            the same name.
+    """
+    _check_names(contamination.sets)
+    sets = [
+        {"name": one.name, "columns": one.columns, "sha256": evaluation_sha256(one)}
+        for one in contamination.sets
+    ]
+    digest = stage_digest(Stage.FILTER, index=EVALUATIONS, ngram=contamination.ngram, sets=sets)
+    return finished(lake, EVALUATIONS, digest) or _index(lake, contamination, digest)
+
+
+def judge_rows(
+    lake: Lake, shard: ShardRef, rules: Filter, evaluations: StageManifest | None
+) -> StageManifest:
+    """The receipt of one shard's verdicts: `shards[0]` speaks of `shard`, row for row.
+
+    Raises:
+        ConfigError: the recipe names evaluation sets, and `evaluations` is None.
+    """
+    if rules.contamination.enabled and rules.contamination.sets and evaluations is None:
+        raise ConfigError(
+            f"the recipe names {len(rules.contamination.sets)} evaluation sets, but no index of "
+            "them was given. Run index_evaluations first and hand its receipt on."
+        )
+    digest = stage_digest(
+        Stage.FILTER,
+        parent=shard.sha256,
+        rules=_without_sets(rules).model_dump(mode="json"),
+        evaluations=evaluations.digest if evaluations else None,
+    )
+    return finished(lake, Stage.FILTER, digest) or _judge(lake, shard, rules, evaluations, digest)
+
+
+def _index(lake: Lake, contamination: Contamination, digest: str) -> StageManifest:
+    texts = [
+        read_evaluation(one).select(pl.lit(one.name).alias("set"), "row", "text")
+        for one in contamination.sets
+    ]
+    empty = pl.DataFrame(schema={"set": pl.String, "row": pl.UInt32, "text": pl.String})
+    index = index_texts(pl.concat([empty, *texts]), contamination.ngram)
+    items = index.items["set"].value_counts().sort("set").rows()
+    folder = stage_key(EVALUATIONS, digest)
+    return finish(
+        lake,
+        StageManifest(
+            stage=EVALUATIONS,
+            digest=digest,
+            uri=folder,
+            rows_in=index.items.height,
+            rows_out=index.items.height,
+            shards=(
+                write_shard(index.hashes, lake, f"{folder}/hashes.parquet"),
+                write_shard(index.items, lake, f"{folder}/items.parquet"),
+            ),
+            notes=(
+                ("ngram", str(contamination.ngram)),
+                ("hashes", str(index.hashes.height)),
+                *((f"items of {name}", str(count)) for name, count in items),
+            ),
+        ),
+    )
+
+
+def _judge(
+    lake: Lake, shard: ShardRef, rules: Filter, evaluations: StageManifest | None, digest: str
+) -> StageManifest:
+    used = evaluations if rules.contamination.enabled else None
+    index = _load_index(lake.uri, used) if used else None
+    verdicts = judge(scan_shard(lake, shard), rules, index).collect()
+    folder = stage_key(Stage.FILTER, digest)
+    written = write_shard(verdicts, lake, f"{folder}/part-00000.parquet", source=shard.source)
+    drops = drops_by_reason(verdicts["drop_reason"], Stage.FILTER, shard.source or "unknown")
+    dropped = sum(drop.rows for drop in drops)
+    return finish(
+        lake,
+        StageManifest(
+            stage=Stage.FILTER,
+            digest=digest,
+            uri=folder,
+            parents=(shard,),
+            rows_in=shard.rows,
+            rows_out=shard.rows - dropped,
+            drops=drops,
+            shards=(written,),
+        ),
+    )
+
+
+@functools.lru_cache(maxsize=LOADED_INDEXES)
+def _load_index(lake_uri: str, evaluations: StageManifest) -> EvaluationIndex:
+    lake = Lake(lake_uri)
+    hashes, items = (scan_shard(lake, shard).collect() for shard in evaluations.shards)
+    return EvaluationIndex(int(evaluations.note("ngram")), hashes, items)
+
+
+def _without_sets(rules: Filter) -> Filter:
+    contamination = rules.contamination.model_copy(update={"sets": ()})
+    return rules.model_copy(update={"contamination": contamination})
+
+
+def _check_names(sets: tuple[EvaluationSet, ...]) -> None:
+    names = [one.name for one in sets]
+    for twice in sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(
+            f"evaluation set {twice!r} is named {names.count(twice)} times in the recipe, expected "
+            "once: the ledger names items by it. Rename one of them."
+        )

@@ -1,0 +1,72 @@
+"""How compiled loops are made: by numba, without the GIL, cached on disk.
+
+Importing this module imports numba, which a run with nothing to do does not need: stages import
+the modules that hold kernels inside the functions that call them.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, cast
+
+import numba
+import numpy as np
+
+TASKS = Path(__file__).resolve().parent
+MARK = b"@kernel\n"
+NUMBA_SETTINGS: Any = numba.config
+Compiled = TypeVar("Compiled", bound=Callable[..., Any])
+Index: TypeAlias = int | np.int64
+"""A row, place or code point inside a kernel, where both are one type."""
+
+log = logging.getLogger(__name__)
+
+
+def kernel(function: Compiled) -> Compiled:
+    """Compile `function` on its first call, once per machine.
+
+    numba sees a change of a kernel's own file, not of a file whose kernels it calls; so the cache
+    lies in a folder named by the source of every kernel.
+    """
+    default = NUMBA_SETTINGS.CACHE_DIR
+    folder = Path(default) if default else TASKS / "__pycache__"
+    NUMBA_SETTINGS.CACHE_DIR = str(folder / f"numba-{_kernels_digest()}")
+    try:
+        return cast("Compiled", numba.njit(nogil=True, cache=True)(function))
+    finally:
+        NUMBA_SETTINGS.CACHE_DIR = default
+
+
+def announce_compilation(*kernels: Any) -> None:
+    """Log that the first run on a machine compiles, where one of the kernels is not cached yet."""
+    if not all(_is_cached(one) for one in kernels):
+        log.info("compiling kernels, once per machine: this takes some seconds")
+
+
+def default_threads() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_pool(threads: int | None) -> ThreadPoolExecutor:
+    """Threads for kernels, which hold no GIL; null means one per core."""
+    return ThreadPoolExecutor(threads or default_threads(), thread_name_prefix="kernel")
+
+
+def _is_cached(compiled: Any) -> bool:
+    folder = Path(compiled.stats.cache_path)
+    return any(folder.glob(f"*{compiled.py_func.__qualname__}-*.nbi"))
+
+
+@functools.cache
+def _kernels_digest() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for file in sorted(TASKS.rglob("*.py")):
+        source = file.read_bytes()
+        if MARK in source:
+            digest.update(source)
+    return digest.hexdigest()[:16]

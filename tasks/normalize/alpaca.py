@@ -1,0 +1,81 @@
+"""Alpaca: instruction, input, output; with an optional system text and earlier turns."""
+
+import polars as pl
+
+from tasks.normalize.json_rows import explode_json
+from tasks.normalize.scan import ELEMENT, NESTED
+from tasks.normalize.turns import PROBLEMS, TURNS, Parsed, paragraphs, turns_of
+
+NO_INPUT = ("noinput", "no input", "no input required", "no input needed")
+_BRACKETS = ' <>[]()."'
+
+
+def no_input(text: pl.Expr) -> pl.Expr:
+    """Whether a text only says that there is no input, as `<noinput>` and `No Input.` do.
+
+    In the 52,002 rows of Alpaca this is true of 621, in 27 spellings.
+    """
+    return text.str.strip_chars(_BRACKETS).str.to_lowercase().is_in(NO_INPUT)
+
+
+def alpaca_turns(rows: pl.DataFrame) -> Parsed:
+    """System text and history where there are any, then instruction and input, then output.
+
+    One row per row of the batch: `row`, `instruction`, `input`, `output`, `system`, `history`.
+    Instruction and input become one user turn with a blank line between them.
+    """
+    blank = no_input(pl.col("input")).fill_null(False)
+    told = rows.with_columns(pl.when(~blank).then("input").alias("input"))
+    now = turns_of(
+        told,
+        [
+            ("user", paragraphs(pl.col("instruction"), pl.col("input"))),
+            ("assistant", pl.col("output")),
+        ],
+    )
+    before, problems = history_turns(rows)
+    system = turns_of(rows, [("system", pl.col("system"))])
+    counts = {"no_input_spellings": int(rows.select(blank.sum()).item())}
+    return Parsed(in_order(system, before, now), problems, counts)
+
+
+def history_turns(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """TURNS of earlier question and answer pairs, and PROBLEMS of rows whose history is none.
+
+    `history` is a list of pairs, the same list as text, or an empty text.
+    """
+    given = rows.select("row", "history").filter(
+        pl.col("history").str.strip_chars().str.len_chars() > 0
+    )
+    if given.is_empty():
+        return pl.DataFrame(schema=TURNS), pl.DataFrame(schema=PROBLEMS)
+    pairs, listed = explode_json(given["history"], (ELEMENT,))
+    pairs = pairs.select(row=given["row"].gather(pairs["parent"]), pair=ELEMENT)
+    nested = pairs["pair"].str.starts_with(NESTED).fill_null(False)
+    sides, paired = explode_json(pairs.filter(nested)["pair"], (ELEMENT,))
+    order = pl.int_range(pl.len()).over("parent")
+    sides = sides.with_columns(row=pairs.filter(nested)["row"].gather(sides["parent"]), side=order)
+    uneven = sides.group_by("row", "parent").len().filter(pl.col("len") != 2)["row"]
+    bad = pl.concat(
+        [
+            given.filter(~listed)["row"],
+            pairs.filter(~nested)["row"],
+            pairs.filter(nested).filter(~paired)["row"],
+            uneven,
+        ]
+    ).unique()
+    roles = pl.when(pl.col("side") == 0).then(pl.lit("user")).otherwise(pl.lit("assistant"))
+    turns = sides.select("row", role=roles, content=pl.col(ELEMENT).fill_null(""))
+    message = pl.lit("history is not a list of pairs of question and answer")
+    problems = pl.DataFrame({"row": bad}, schema={"row": pl.UInt32}).with_columns(message=message)
+    return turns.cast(TURNS), problems
+
+
+def in_order(*turns: pl.DataFrame) -> pl.DataFrame:
+    """One TURNS of several, which speak in the order given within each row."""
+    told = [part for part in turns if part.height]
+    if len(told) == 1:
+        return told[0]
+    if not told:
+        return pl.DataFrame(schema=TURNS)
+    return pl.concat(told).sort("row", maintain_order=True)

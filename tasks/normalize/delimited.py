@@ -1,0 +1,121 @@
+"""Tab- and comma-separated text to rows, with or without a line of column names.
+
+Tabs separate fields and quotes mean nothing in a file whose first line holds a tab. In
+comma-separated text a quoted field may hold commas, doubled quotes and newlines (RFC 4180).
+"""
+
+import csv
+import mmap
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch, Damage, text_of
+
+WINDOW_BYTES = 8 << 20
+MAX_FIELD_BYTES = 64 << 20
+_MARK = b"\xef\xbb\xbf"
+
+Raw = bytes | mmap.mmap
+
+
+def delimiter_of(head: bytes) -> str | None:
+    """What separates the fields of a file that begins like this; None where nothing does."""
+    line = head.removeprefix(_MARK).split(b"\n", 1)[0]
+    if b"\0" in head[:1024]:
+        return None
+    return "\t" if b"\t" in line else "," if b"," in line else None
+
+
+def read_delimited(
+    data: Raw, delimiter: str, wanted: tuple[str, ...], positional: tuple[str, ...]
+) -> Iterator[Batch]:
+    """One row per record; a record with the wrong number of fields is damage.
+
+    A first line that holds a wanted column's name names the columns. Without one the fields are
+    the `positional` columns, in that order, which only tab-separated files may leave unsaid.
+    """
+    start = len(_MARK) if data[: len(_MARK)] == _MARK else 0
+    names: Sequence[str] | None = None
+    for offset, raw in _windows(data, start):
+        text, replaced = text_of(raw)
+        records = _records(text.decode(), offset, quoted=delimiter == ",")
+        fields = _fields(records, delimiter)
+        if names is None:
+            first = [name.strip() for name in fields["fields"][0].to_list()]
+            named = bool({*first} & {*wanted})
+            names = first if named else positional if delimiter == "\t" else ()
+            fields = fields.slice(1) if named else fields
+        yield _batch(fields, tuple(names), wanted, replaced)
+
+
+def _windows(data: Raw, start: int) -> Iterator[tuple[int, bytes]]:
+    """Pieces of about `WINDOW_BYTES`, each ending where a line ends outside quotes."""
+    size = len(data)
+    while start < size:
+        end = min(start + WINDOW_BYTES, size)
+        while end < size:
+            cut = data.rfind(b"\n", start, end) + 1
+            if cut > start and (end - start > MAX_FIELD_BYTES or _balanced(data[start:cut])):
+                end = cut
+                break
+            end = min(2 * end - start, size)
+        yield start, data[start:end]
+        start = end
+
+
+def _balanced(raw: bytes) -> bool:
+    return raw.count(b'"') % 2 == 0 or b"\t" in raw.split(b"\n", 1)[0]
+
+
+def _records(text: str, offset: int, quoted: bool) -> pl.DataFrame:
+    """One row per record: `OFFSET` and `record`, without its line end; blank ones left out."""
+    lines = pl.DataFrame({"record": text.split("\n")}).with_columns(
+        ends=(pl.col("record").str.len_bytes().cast(pl.UInt64) + 1).cum_sum()
+    )
+    lines = lines.with_columns(
+        (pl.col("ends").shift(1, fill_value=0) + offset).alias(OFFSET),
+    )
+    if quoted:
+        quotes = pl.col("record").str.count_matches('"', literal=True).cum_sum() % 2
+        inside = quotes.shift(1, fill_value=0) == 1
+        lines = lines.group_by((~inside).cum_sum().alias("number"), maintain_order=True).agg(
+            pl.col("record").str.join("\n"), pl.col(OFFSET).first()
+        )
+    record = pl.col("record").str.strip_suffix("\r")
+    return lines.select(OFFSET, record).filter(pl.col("record").str.strip_chars() != "")
+
+
+def _fields(records: pl.DataFrame, delimiter: str) -> pl.DataFrame:
+    """The same with `fields`, a list of String."""
+    if delimiter == "\t":
+        return records.with_columns(fields=pl.col("record").str.split(delimiter))
+    csv.field_size_limit(MAX_FIELD_BYTES)
+    rows = list(csv.reader(records["record"], delimiter=delimiter))
+    return records.with_columns(fields=pl.Series(rows, dtype=pl.List(pl.String)))
+
+
+def _batch(
+    fields: pl.DataFrame, names: tuple[str, ...], wanted: tuple[str, ...], replaced: int
+) -> Batch:
+    right = pl.col("fields").list.len() == len(names)
+    rows = fields.filter(right).select(
+        OFFSET,
+        *(
+            pl.col("fields").list.get(names.index(name)).alias(name)
+            if name in names
+            else pl.lit(None, dtype=pl.String).alias(name)
+            for name in wanted
+        ),
+    )
+    wrong = fields.filter(~right).select(
+        OFFSET,
+        pl.format(
+            "expected {} fields ({}), found {}",
+            pl.lit(len(names)),
+            pl.lit(", ".join(names) or "named in the first line"),
+            pl.col("fields").list.len(),
+        ),
+        pl.col("record").str.head(EXCERPT_CHARS),
+    )
+    return Batch(rows, tuple(Damage(*row) for row in wrong.rows()), {"invalid_utf8": replaced})

@@ -1,0 +1,103 @@
+"""The layouts by name: the columns each reads, under which names, and how they become turns."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import polars as pl
+
+from schemas.source import Columns, Layout, Source
+from tasks.normalize.alpaca import alpaca_turns
+from tasks.normalize.belle import belle_turns
+from tasks.normalize.cot import cot_turns
+from tasks.normalize.dolly import dolly_turns
+from tasks.normalize.hugnlp import hugnlp_turns
+from tasks.normalize.messages import messages_turns
+from tasks.normalize.multiple_choice import OPTION_COLUMNS, multiple_choice_turns
+from tasks.normalize.question_contexts import question_contexts_turns
+from tasks.normalize.raw import OFFSET
+from tasks.normalize.scan import NESTED
+from tasks.normalize.sharegpt import sharegpt_turns
+from tasks.normalize.turns import Parsed
+
+ABOUT_THE_ROW = ("category", "tools")
+LISTS = ("history", "conversations", "messages", "options", "contexts")
+_INSTRUCTION = ("instruction", "input", "output", "system", "history")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One layout: the columns it reads, their order where a file names none, and its turns.
+
+    `aliases` are names under which corpora of this layout keep a column, tried after the source's.
+    """
+
+    columns: tuple[str, ...]
+    turns: Callable[[pl.DataFrame], Parsed]
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def names(self, columns: Columns) -> Mapping[str, tuple[str, ...]]:
+        """For each column that is read, the names it may have in the raw data, in order."""
+        return {
+            column: (getattr(columns, column, column), *self.aliases.get(column, ()))
+            for column in (*self.columns, *ABOUT_THE_ROW)
+        }
+
+    def wanted(self, columns: Columns) -> tuple[str, ...]:
+        """Every name that is looked for in the raw data, once."""
+        return tuple(
+            dict.fromkeys(name for names in self.names(columns).values() for name in names)
+        )
+
+    def positional(self, columns: Columns) -> tuple[str, ...]:
+        """The names of the fields of a file that names none."""
+        return tuple(names[0] for names in list(self.names(columns).values())[: len(self.columns)])
+
+    def renamed(self, rows: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+        """Raw rows with the layout's own column names, and `row`, the number of each.
+
+        Only the columns of `LISTS` tell JSON lists from texts, by `scan.NESTED`.
+        """
+        raw = {column: pl.coalesce(names) for column, names in self.names(columns).items()}
+        return rows.select(
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
+            OFFSET,
+            *(
+                (text if column in LISTS else text.str.strip_prefix(NESTED)).alias(column)
+                for column, text in raw.items()
+            ),
+        )
+
+
+def shape_of(source: Source) -> Shape:
+    """The shape of a source's rows."""
+    if source.layout == Layout.MULTIPLE_CHOICE:
+        return Shape(
+            ("question", "options", "answer", "explanation", *OPTION_COLUMNS),
+            partial(multiple_choice_turns, first_option=source.first_option),
+            {"answer": ("cop",), "explanation": ("exp",)},
+        )
+    return _SHAPES[source.layout]
+
+
+_SHAPES = {
+    Layout.ALPACA: Shape(_INSTRUCTION, alpaca_turns),
+    Layout.BELLE: Shape(_INSTRUCTION, belle_turns, {"output": ("target",)}),
+    Layout.DOLLY: Shape(
+        _INSTRUCTION, dolly_turns, {"input": ("context",), "output": ("response",)}
+    ),
+    Layout.SHAREGPT: Shape(("conversations",), sharegpt_turns),
+    Layout.MESSAGES: Shape(("messages",), messages_turns),
+    Layout.HUGNLP: Shape(("text",), hugnlp_turns),
+    Layout.COT: Shape(("question", "answer", "explanation"), cot_turns),
+    Layout.QUESTION_CONTEXTS: Shape(
+        ("question", "contexts", "explanation", "answer"),
+        question_contexts_turns,
+        {
+            "question": ("QUESTION",),
+            "contexts": ("CONTEXTS",),
+            "explanation": ("LONG_ANSWER",),
+            "answer": ("final_decision",),
+        },
+    ),
+}

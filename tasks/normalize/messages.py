@@ -1,0 +1,11 @@
+"""Messages: a list of `{role, content}` under `messages`, as OpenAI's API takes them."""
+
+import polars as pl
+
+from tasks.normalize.conversation import conversation_turns
+from tasks.normalize.turns import Parsed
+
+
+def messages_turns(rows: pl.DataFrame) -> Parsed:
+    """The turns of one conversation; one row per row of the batch: `row`, `messages`."""
+    return conversation_turns(rows, "messages")

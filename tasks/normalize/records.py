@@ -1,0 +1,178 @@
+"""One file's batches to records and ledger rows, in one sequence."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from schemas.reasons import DropReason
+from schemas.record import RECORD, UNREADABLE, Record
+from schemas.source import Source
+from tasks.normalize.layouts import Shape, shape_of
+from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch
+from tasks.normalize.readers import read_file
+from tasks.normalize.scan import NESTED
+from tasks.normalize.turns import PROBLEMS, Conversations, Parsed, assemble
+from tasks.text import record_id
+
+_NO_TOOLS = ("", "[]", "null")
+_FAILED = {"row": pl.UInt32, "drop_reason": pl.String, "message": pl.String, "excerpt": pl.String}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one batch: RECORD and UNREADABLE frames, and what cleaning changed.
+
+    `source_row` counts from 0 over both, from the beginning of the batch.
+    """
+
+    records: pl.DataFrame
+    ledger: pl.DataFrame
+    counts: Mapping[str, int]
+
+
+def records_of(
+    path: Path, scratch: Path, source: Source, file: str, category: str | None
+) -> Iterator[Outcome]:
+    """The outcomes of one local file, in its order; the ledger knows it as `file`.
+
+    `category` is that of rows whose source tells none.
+    """
+    shape = shape_of(source)
+    wanted, positional = shape.wanted(source.columns), shape.positional(source.columns)
+    for batch in read_file(path, wanted, positional, scratch):
+        yield outcome_of(batch, shape, source, file, category)
+
+
+def outcome_of(
+    batch: Batch, shape: Shape, source: Source, file: str, category: str | None
+) -> Outcome:
+    """Every row and every damage of a batch, as a record or as a ledger row."""
+    rows = shape.renamed(batch.rows, source.columns)
+    parsed = shape.turns(rows)
+    problems = _with_strangers(parsed.problems, rows, shape, source)
+    known = ~pl.col("row").is_in(problems["row"].implode())
+    spoken = assemble(parsed.turns.filter(known) if problems.height else parsed.turns, source.code)
+    damaged, of_rows = _numbers(batch)
+    records = _records(rows, spoken.rows, of_rows, source, category)
+    failed = _failures(rows, problems, spoken, parsed, shape)
+    ledger = _ledger(batch, failed, damaged, of_rows, source, file)
+    counts = {**batch.counts, **parsed.counts, **spoken.counts}
+    return Outcome(Record.validate(records), ledger, counts)
+
+
+def _numbers(batch: Batch) -> tuple[pl.Series, pl.Series]:
+    """The places of damage and of rows in one sequence by offset, damage before a row."""
+    offsets = np.array([damage.offset for damage in batch.damage], dtype=np.uint64)
+    both = np.concatenate([offsets, batch.rows[OFFSET].to_numpy()])
+    places = np.empty(both.size, dtype=np.uint32)
+    places[np.argsort(both, kind="stable")] = np.arange(both.size, dtype=np.uint32)
+    return pl.Series(places[: offsets.size]), pl.Series(places[offsets.size :])
+
+
+def _records(
+    rows: pl.DataFrame,
+    spoken: pl.DataFrame,
+    numbers: pl.Series,
+    source: Source,
+    category: str | None,
+) -> pl.DataFrame:
+    """RECORD of the rows that have a conversation."""
+    about = rows.select("category", "tools").select(pl.all().gather(spoken["row"]))
+    tools = pl.col("tools")
+    told = pl.col("category").str.strip_chars()
+    known = pl.when(told != "").then(told)
+    return (
+        spoken.with_columns(about)
+        .with_columns(tools=pl.when(~tools.str.strip_chars().is_in(_NO_TOOLS)).then(tools))
+        .select(
+            record_id(),
+            pl.lit(source.name).alias("source"),
+            numbers.gather(spoken["row"]).alias("source_row"),
+            "messages",
+            pl.coalesce(known, pl.lit(category, dtype=pl.String)).alias("category"),
+            "tools",
+            pl.lit(source.licence).alias("licence"),
+        )
+        .cast(RECORD)
+    )
+
+
+def _with_strangers(
+    problems: pl.DataFrame, rows: pl.DataFrame, shape: Shape, source: Source
+) -> pl.DataFrame:
+    """PROBLEMS, with the rows that hold nothing of what the layout reads."""
+    names = ", ".join(names[0] for names in shape.names(source.columns).values())
+    strangers = rows.filter(pl.all_horizontal(pl.col(shape.columns).is_null())).select(
+        "row", message=pl.lit(f"none of its columns is there: {names}")
+    )
+    if strangers.is_empty():
+        return problems
+    both = pl.concat([strangers.cast(PROBLEMS), problems])
+    return both.unique("row", keep="first", maintain_order=True)
+
+
+def _failures(
+    rows: pl.DataFrame, problems: pl.DataFrame, spoken: Conversations, parsed: Parsed, shape: Shape
+) -> pl.DataFrame:
+    """One row per row that is no record: `row`, `drop_reason`, `message`, `excerpt`."""
+    if not problems.height and spoken.rows.height == rows.height:
+        return pl.DataFrame(schema=_FAILED)
+    unreadable = problems.with_columns(drop_reason=pl.lit(DropReason.UNREADABLE.value))
+    heard = pl.concat([problems["row"], spoken.rows["row"]])
+    silent = rows.filter(~pl.col("row").is_in(heard.implode())).select(
+        "row",
+        message=pl.lit("no assistant turn"),
+        drop_reason=pl.lit(DropReason.NO_RESPONSE.value),
+    )
+    failed = pl.concat([unreadable, silent])
+    said = (
+        parsed.turns.filter(pl.col("row").is_in(failed["row"].implode()))
+        .group_by("row", maintain_order=True)
+        .agg(said=pl.col("content").str.join("\n\n"))
+    )
+    columns = [pl.format(f"{name}: {{}}", name) for name in shape.columns]
+    shown = rows.select("row", held=pl.concat_str(columns, separator="\n", ignore_nulls=True))
+    excerpt = pl.coalesce("said", "held").str.replace_all(NESTED, "", literal=True)
+    return (
+        failed.join(said, on="row", how="left")
+        .join(shown, on="row", how="left")
+        .select("row", "drop_reason", "message", excerpt.str.head(EXCERPT_CHARS).alias("excerpt"))
+        .sort("row")
+    )
+
+
+def _ledger(
+    batch: Batch,
+    failed: pl.DataFrame,
+    damaged: pl.Series,
+    numbers: pl.Series,
+    source: Source,
+    file: str,
+) -> pl.DataFrame:
+    """UNREADABLE of the damage and of the failed rows, in their sequence."""
+    stretches = pl.DataFrame(
+        {
+            "source_row": damaged,
+            "offset": [damage.offset for damage in batch.damage],
+            "message": [damage.message for damage in batch.damage],
+            "excerpt": [damage.excerpt for damage in batch.damage],
+        },
+        schema_overrides={"offset": pl.UInt64, "message": pl.String, "excerpt": pl.String},
+    ).with_columns(drop_reason=pl.lit(DropReason.UNREADABLE.value))
+    rows = failed.select(
+        numbers.gather(failed["row"]).alias("source_row"),
+        batch.rows[OFFSET].gather(failed["row"]),
+        "message",
+        pl.col("excerpt").fill_null(""),
+        "drop_reason",
+    )
+    return (
+        pl.concat([stretches, rows])
+        .with_columns(source=pl.lit(source.name), file=pl.lit(file))
+        .select(UNREADABLE.names())
+        .cast(UNREADABLE)
+        .sort("source_row")
+    )

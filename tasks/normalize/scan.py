@@ -1,0 +1,429 @@
+# ruff: noqa: PLR0911, PLR0912, PLR0915 — the grammar's automata are one switch each
+r"""One pass over raw bytes: where JSON records begin, and each of them as one flat line.
+
+A pushdown automaton of the JSON grammar (RFC 8259) walks the bytes once. Because it knows the
+grammar, damage is seen within a few bytes of where it happened, and not where the file ends.
+
+What it writes is newline-delimited JSON in which every value of a record is a string or null:
+white space between tokens is gone, numbers and booleans are quoted, and a nested list or object
+is the text of its JSON behind `NESTED`. So whatever types a column mixes, it reads as strings.
+Lone surrogates become U+FFFD, raw tabs `\t`, other raw control characters vanish.
+"""
+
+import numba
+import numpy as np
+
+ARRAY, KEYED, LINES, JOINED = range(4)
+"""Containers: `[{}, {}]`, `{"id": {}, "id": {}}`, an object a line, objects one after another."""
+
+FIRST, VALUE, NEXT, CLOSED = range(4)
+"""Between records: after the opening bracket, a comma, a record, the closing bracket."""
+
+FULL, ENDED, CUT, BROKEN_LINE, TOKEN, ESCAPE, NO_COMMA, TRAILING_COMMA, TRAILING, DEEP = range(10)
+"""Why a walk stopped. Only the first two are not damage: limit reached, and end of data."""
+
+NESTED = "\x1e"
+ELEMENT = "_"
+GROWTH = 6
+"""Bytes written per byte read, at most (`[],` as a wrapped element)."""
+
+_OK = -1
+_MAX_DEPTH = 256
+_KEY_FIRST, _KEY, _COLON, _VALUE_FIRST, _VALUE, _AFTER = range(6)
+_QUOTE, _BACKSLASH, _COMMA, _COLON_SIGN = ord('"'), ord("\\"), ord(","), ord(":")
+_OPEN_LIST, _CLOSE_LIST, _OPEN_OBJECT, _CLOSE_OBJECT = ord("["), ord("]"), ord("{"), ord("}")
+_TAB, _NEWLINE, _RETURN, _SPACE = 9, 10, 13, 32
+_LOWER_U, _LOWER_T = ord("u"), ord("t")
+_NESTED_OPEN = np.frombuffer(b'"\\u001e', dtype=np.uint8)
+_ELEMENT_OPEN = np.frombuffer(b'{"_":', dtype=np.uint8)
+_REPLACEMENT = np.frombuffer(b"\\ufffd", dtype=np.uint8)
+_TRUE, _FALSE, _NULL, _NAN, _INFINITY = (
+    np.frombuffer(word, dtype=np.uint8)
+    for word in (b"true", b"false", b"null", b"NaN", b"Infinity")
+)
+
+_ESCAPABLE = np.zeros(256, dtype=np.bool_)
+_ESCAPABLE[np.frombuffer(b'"\\/bfnrt', dtype=np.uint8)] = True
+_NUMERIC = np.zeros(256, dtype=np.bool_)
+_NUMERIC[np.frombuffer(b"0123456789+-.eE", dtype=np.uint8)] = True
+_HEX = np.full(256, -1, dtype=np.int64)
+for _digit in b"0123456789abcdefABCDEF":
+    _HEX[_digit] = int(chr(_digit), 16)
+
+
+@numba.njit(cache=True, nogil=True)
+def _skip_space(data, p, end):  # type: ignore[no-untyped-def]
+    while p < end and data[p] in (_SPACE, _NEWLINE, _RETURN, _TAB):
+        p += 1
+    return p
+
+
+@numba.njit(cache=True, nogil=True)
+def _put(out, o, piece):  # type: ignore[no-untyped-def]
+    for k in range(piece.size):
+        out[o + k] = piece[k]
+    return o + piece.size
+
+
+@numba.njit(cache=True, nogil=True)
+def _hex4(data, p):  # type: ignore[no-untyped-def]
+    """The code unit that four hexadecimal digits spell, or a negative number."""
+    code = 0
+    for k in range(4):
+        digit = _HEX[data[p + k]]
+        if digit < 0:
+            return -1
+        code = code * 16 + digit
+    return code
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_word(data, p, length, word):  # type: ignore[no-untyped-def]
+    if length != word.size:
+        return False
+    for k in range(length):  # noqa: SIM110 — numba compiles no generators
+        if data[p + k] != word[k]:
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _escape(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
+    """Copy the escape sequence at `p`; returns (position, output position, code)."""
+    if p + 1 >= end:
+        return p, o, CUT
+    if data[p + 1] != _LOWER_U:
+        if not _ESCAPABLE[data[p + 1]]:
+            return p, o, ESCAPE
+        if nested:
+            out[o] = _BACKSLASH
+            o += 1
+            if data[p + 1] == _QUOTE or data[p + 1] == _BACKSLASH:
+                out[o] = _BACKSLASH
+                out[o + 1] = _BACKSLASH
+                out[o + 2] = data[p + 1]
+                return p + 2, o + 3, _OK
+        out[o] = _BACKSLASH
+        out[o + 1] = data[p + 1]
+        return p + 2, o + 2, _OK
+    if p + 6 > end:
+        return p, o, CUT
+    unit = _hex4(data, p + 2)
+    if unit < 0:
+        return p, o, ESCAPE
+    if nested:
+        out[o] = _BACKSLASH
+        o += 1
+    if unit < 0xD800 or unit > 0xDFFF:
+        return p + 6, _put(out, o, data[p : p + 6]), _OK
+    if unit < 0xDC00 and p + 12 <= end and data[p + 6] == _BACKSLASH and data[p + 7] == _LOWER_U:
+        low = _hex4(data, p + 8)
+        if 0xDC00 <= low <= 0xDFFF:
+            o = _put(out, o, data[p : p + 6])
+            if nested:
+                out[o] = _BACKSLASH
+                o += 1
+            return p + 12, _put(out, o, data[p + 6 : p + 12]), _OK
+    return p + 6, _put(out, o, _REPLACEMENT), _OK
+
+
+@numba.njit(cache=True, nogil=True)
+def _string(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
+    """Copy the string whose opening quote is at `p`, escaped once more where it is nested."""
+    if nested:
+        out[o] = _BACKSLASH
+        o += 1
+    out[o] = _QUOTE
+    o += 1
+    p += 1
+    while p < end:
+        c = data[p]
+        if c == _QUOTE:
+            if nested:
+                out[o] = _BACKSLASH
+                o += 1
+            out[o] = _QUOTE
+            return p + 1, o + 1, _OK
+        if c == _BACKSLASH:
+            p, o, code = _escape(data, p, end, out, o, nested)
+            if code != _OK:
+                return p, o, code
+            continue
+        if c >= _SPACE:
+            out[o] = c
+            o += 1
+        elif c in (_NEWLINE, _RETURN):
+            return p, o, BROKEN_LINE
+        elif c == _TAB:
+            out[o] = _BACKSLASH
+            o += 1
+            if nested:
+                out[o] = _BACKSLASH
+                o += 1
+            out[o] = _LOWER_T
+            o += 1
+        p += 1
+    return p, o, CUT
+
+
+@numba.njit(cache=True, nogil=True)
+def _scalar(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
+    """Copy a number, true, false or null; quoted unless it is nested or null."""
+    start = p
+    numeric = True
+    while p < end:
+        c = data[p]
+        if _NUMERIC[c]:
+            p += 1
+        elif (c >= 65 and c <= 90) or (c >= 97 and c <= 122):
+            numeric = False
+            p += 1
+        else:
+            break
+    if p == end:
+        return start, o, CUT
+    length = p - start
+    if length == 0:
+        return start, o, TOKEN
+    null = _is_word(data, start, length, _NULL)
+    sign = 1 if data[start] == 45 else 0
+    if not (
+        numeric
+        or null
+        or _is_word(data, start, length, _TRUE)
+        or _is_word(data, start, length, _FALSE)
+        or _is_word(data, start, length, _NAN)
+        or _is_word(data, start + sign, length - sign, _INFINITY)
+    ):
+        return start, o, TOKEN
+    quoted = not nested and not null
+    if quoted:
+        out[o] = _QUOTE
+        o += 1
+    o = _put(out, o, data[start:p])
+    if quoted:
+        out[o] = _QUOTE
+        o += 1
+    return p, o, _OK
+
+
+@numba.njit(cache=True, nogil=True)
+def _record(data, p, end, one_line, element, out, o, stack):  # type: ignore[no-untyped-def]
+    """Copy one record and flatten its values; returns (position, output position, code).
+
+    At `p` stands the object's opening brace; where `element` is true, any value, which is wrapped
+    as `{"_": value}`. Where `one_line` is true, a newline inside the record is damage.
+    """
+    depth = 1
+    if element:
+        o = _put(out, o, _ELEMENT_OPEN)
+        state = _VALUE
+        stack[0] = 0
+    else:
+        out[o] = _OPEN_OBJECT
+        o += 1
+        p += 1
+        state = _KEY_FIRST
+        stack[0] = _OPEN_OBJECT
+    while p < end:
+        c = data[p]
+        if c in (_SPACE, _NEWLINE, _RETURN, _TAB):
+            if one_line and c == _NEWLINE:
+                return p, o, BROKEN_LINE
+            p += 1
+            continue
+        nested = depth > 1
+        closing = False
+        if state in (_KEY, _KEY_FIRST):
+            if c == _QUOTE:
+                p, o, code = _string(data, p, end, out, o, nested)
+                if code != _OK:
+                    return p, o, code
+                state = _COLON
+                continue
+            if c != _CLOSE_OBJECT or state == _KEY:
+                return p, o, TOKEN
+            closing = True
+        elif state == _COLON:
+            if c != _COLON_SIGN:
+                return p, o, TOKEN
+            out[o] = c
+            o += 1
+            p += 1
+            state = _VALUE
+            continue
+        elif state == _AFTER:
+            top = stack[depth - 1]
+            if c == _COMMA:
+                out[o] = c
+                o += 1
+                p += 1
+                state = _KEY if top == _OPEN_OBJECT else _VALUE
+                continue
+            if c != (_CLOSE_OBJECT if top == _OPEN_OBJECT else _CLOSE_LIST):
+                return p, o, TOKEN
+            closing = True
+        elif c == _QUOTE:
+            p, o, code = _string(data, p, end, out, o, nested)
+            if code != _OK:
+                return p, o, code
+            state = _AFTER
+        elif c in (_OPEN_OBJECT, _OPEN_LIST):
+            if depth == _MAX_DEPTH:
+                return p, o, DEEP
+            if depth == 1:
+                o = _put(out, o, _NESTED_OPEN)
+            out[o] = c
+            o += 1
+            p += 1
+            stack[depth] = c
+            depth += 1
+            state = _KEY_FIRST if c == _OPEN_OBJECT else _VALUE_FIRST
+            continue
+        elif c == _CLOSE_LIST and state == _VALUE_FIRST:
+            closing = True
+        else:
+            p, o, code = _scalar(data, p, end, out, o, nested)
+            if code != _OK:
+                return p, o, code
+            state = _AFTER
+        if closing:
+            out[o] = c
+            o += 1
+            p += 1
+            depth -= 1
+            if depth == 0:
+                return p, o, _OK
+            if depth == 1:
+                out[o] = _QUOTE
+                o += 1
+            state = _AFTER
+        if element and depth == 1 and state == _AFTER:
+            out[o] = _CLOSE_OBJECT
+            return p, o + 1, _OK
+    return p, o, CUT
+
+
+@numba.njit(cache=True, nogil=True)
+def scan(data, position, end, container, after, limit, out, starts):  # type: ignore[no-untyped-def]
+    """Write the records of `data[position:end]` to `out`, a line each, until something stops it.
+
+    `after` is where the walk stands between records. `starts` takes the position of each record;
+    `out` needs room for `GROWTH * (end - position)` bytes.
+
+    Returns (records, output length, position, after, code, where): `position` is that of the
+    first byte not yet dealt with, a record's first byte where its walk failed; `where` is the byte
+    at which it failed.
+    """
+    stack = np.zeros(_MAX_DEPTH, dtype=np.uint8)
+    listed = container in (ARRAY, KEYED)
+    close = _CLOSE_LIST if container == ARRAY else _CLOSE_OBJECT
+    records = 0
+    o = 0
+    p = position
+    while records < limit:
+        p = _skip_space(data, p, end)
+        if p >= end:
+            return records, o, p, after, ENDED, p
+        c = data[p]
+        if not listed:
+            if c == _COMMA:
+                p += 1
+                continue
+        elif after == CLOSED:
+            return records, o, p, after, TRAILING, p
+        elif c == close:
+            if after == VALUE:
+                return records, o, p, after, TRAILING_COMMA, p
+            after = CLOSED
+            p += 1
+            continue
+        elif after == NEXT:
+            if c != _COMMA:
+                return records, o, p, after, NO_COMMA, p
+            after = VALUE
+            p += 1
+            continue
+        start = p
+        if container == KEYED:
+            if c != _QUOTE:
+                return records, o, start, after, TOKEN, p
+            p, _, code = _string(data, p, end, out, o, False)
+            if code == _OK:
+                p = _skip_space(data, p, end)
+                code = CUT if p >= end else _OK if data[p] == _COLON_SIGN else TOKEN
+            if code == _OK:
+                p = _skip_space(data, p + 1, end)
+                code = CUT if p >= end else _OK
+            if code != _OK:
+                return records, o, start, after, code, p
+            c = data[p]
+        if c != _OPEN_OBJECT:
+            return records, o, start, after, TOKEN, p
+        p, written, code = _record(data, p, end, container == LINES, False, out, o, stack)
+        if code != _OK:
+            return records, o, start, after, code, p
+        starts[records] = start
+        records += 1
+        out[written] = _NEWLINE
+        o = written + 1
+        after = NEXT
+    return records, o, p, after, FULL, p
+
+
+@numba.njit(cache=True, nogil=True)
+def explode(data, out, parents, whole):  # type: ignore[no-untyped-def]
+    """Write the elements of JSON lists, one list a line of `data`, each element as one line.
+
+    An object is written as `scan` writes it and any other value wrapped as `{"_": value}`; a line
+    that is one object counts as a list of it. `parents` takes the line number of each element;
+    `whole[line]` becomes False, and nothing is written, where a line is not one JSON list.
+
+    Returns (elements, output length).
+    """
+    stack = np.zeros(_MAX_DEPTH, dtype=np.uint8)
+    elements = 0
+    o = 0
+    p = 0
+    for line in range(whole.size):
+        end = p
+        while end < data.size and data[end] != _NEWLINE:
+            end += 1
+        first_element = elements
+        first_byte = o
+        p = _skip_space(data, p, end)
+        code = _OK if p < end else CUT
+        single = code == _OK and data[p] == _OPEN_OBJECT
+        if code == _OK and not single:
+            code = _OK if data[p] == _OPEN_LIST else TOKEN
+            p += 1
+        state = FIRST
+        while code == _OK:
+            p = _skip_space(data, p, end)
+            if p >= end:
+                code = _OK if state == CLOSED else CUT
+                break
+            c = data[p]
+            if state == CLOSED:
+                code = TRAILING
+            elif c == _CLOSE_LIST and not single and state != VALUE:
+                state = CLOSED
+                p += 1
+            elif state == NEXT:
+                code = _OK if c == _COMMA else NO_COMMA
+                state = VALUE
+                p += 1
+            else:
+                p, o, code = _record(data, p, end, False, c != _OPEN_OBJECT, out, o, stack)
+                if code == _OK:
+                    parents[elements] = line
+                    elements += 1
+                    out[o] = _NEWLINE
+                    o += 1
+                    state = CLOSED if single else NEXT
+        if code != _OK:
+            whole[line] = False
+            elements = first_element
+            o = first_byte
+        p = end + 1
+    return elements, o

@@ -1,0 +1,11 @@
+"""ShareGPT: a list of `{from, value}` under `conversations`."""
+
+import polars as pl
+
+from tasks.normalize.conversation import conversation_turns
+from tasks.normalize.turns import Parsed
+
+
+def sharegpt_turns(rows: pl.DataFrame) -> Parsed:
+    """The turns of one conversation; one row per row of the batch: `row`, `conversations`."""
+    return conversation_turns(rows, "conversations")

@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from schemas.recipe import ModelIdentity
+from tasks.filter import english
+from tasks.filter.identity import chinese_claim, english_claim
+from tasks.filter.judge import judge
+from tests.filter.rows import only, records
+
+LEAST_CASES = 80
+TARGET = 0.97
+
+
+@pytest.fixture(scope="module")
+def labelled() -> pl.DataFrame:
+    """One row per self-written case: claim (yes or no), language, response, and what was found."""
+    cases = pl.read_csv(
+        Path(__file__).with_name("identity_cases.tsv"), separator="\t", quote_char=None
+    )
+    response = pl.col("response").str.replace_all("\\n", "\n", literal=True)
+    rows = records(*(("Who are you?", text) for text in cases.select(response).to_series()))
+    found = judge(rows, only(identity=ModelIdentity())).collect()["found"]
+    return cases.with_columns(response, found=found)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_claims_are_told_from_talk_about_models(labelled, language):
+    cases = labelled.filter(language=language)
+    claims, found = cases["claim"] == "yes", cases["found"].is_not_null()
+    right = (claims & found).sum()
+    wrong = cases.filter(claims != found)["response"].to_list()
+    assert right / found.sum() >= TARGET, wrong
+    assert right / claims.sum() >= TARGET, wrong
+
+
+def test_the_labelled_set_is_large_and_has_both_answers(labelled):
+    counts = labelled.group_by("language", "claim").len()
+    assert labelled.height >= LEAST_CASES
+    assert counts.height == 4
+    assert counts["len"].min() >= LEAST_CASES // 4
+    assert labelled["response"].is_unique().all()
+
+
+def test_a_claim_in_the_prompt_is_no_claim_of_the_response():
+    rows = records(("You are wrong: I am ChatGPT, trained by OpenAI.", "Fine."))
+    assert judge(rows, only(identity=ModelIdentity())).collect()["found"].to_list() == [None]
+
+
+def test_the_evidence_is_the_claim():
+    rows = records(("Hi", "Hello there! I am ChatGPT, trained by OpenAI. Ask me anything."))
+    found = judge(rows, only(identity=ModelIdentity())).collect()["found"].item()
+    assert found == "I am ChatGPT,"
+
+
+def test_every_name_passes_the_first_sieve():
+    """A name that none of `NAME_PARTS` is in could never be found."""
+    names = pl.DataFrame(
+        {"text": ["I am GPT-4.", "I'm Open Assistant.", "I am Command R+.", "I'm PaLM 2."]}
+    )
+    assert names.select(english_claim(pl.col("text")).is_not_null().all()).item()
+    assert len(set(english.NAME_PARTS)) == len(english.NAME_PARTS)
+
+
+def test_a_long_response_without_claim_has_none():
+    text = "ChatGPT is a model by OpenAI. I like it. " * 20_000
+    none = pl.DataFrame({"text": [text]}).select(
+        english_claim(pl.col("text")).alias("en"), chinese_claim(pl.col("text")).alias("zh")
+    )
+    assert none.row(0) == (None, None)

@@ -1,0 +1,106 @@
+"""Which language a row is in: judged by its response first, told only where it can be."""
+
+import threading
+
+import polars as pl
+import pytest
+
+from tasks.measure.language import languages, sample
+
+# fmt: off
+RESPONSES = {  #            response                                                             language
+    "English":             ("The river was high after a week of rain, so we stayed at home.",     "en"),
+    "English, shouted":    ("PLEASE READ THE WHOLE NOTICE BEFORE YOU OPEN THE DOOR.",             "en"),
+    "English, in bullets": ("- Wash the rice\n- Boil the water\n- Add a little salt\n",           "en"),
+    "English with digits": ("In 1969, 2 people walked on the Moon for 21.5 hours.",               "en"),
+    "English with markup": ("<p>This is the <b>second</b> paragraph of the page.</p>",            "en"),
+    "French":              ("Il pleuvait depuis une semaine et la rivière était haute.",          "fr"),
+    "German":              ("Wir sind heute zu Hause geblieben, weil es regnete.",                "de"),
+    "Spanish":             ("Ayer llovió todo el día y nos quedamos en casa.",                    "es"),
+    "Italian":             ("Ieri ha piovuto tutto il giorno e siamo rimasti a casa.",            "it"),
+    "Portuguese":          ("Ontem choveu o dia inteiro e nós não saímos de casa.",               "pt"),
+    "Dutch":               ("Gisteren regende het de hele dag en bleven wij thuis.",              "nl"),
+    "Polish":              ("Wczoraj padało cały dzień i zostaliśmy w domu.",                     "pl"),
+    "Czech":               ("Včera celý den pršelo a zůstali jsme doma.",                         "cs"),
+    "Swedish":             ("Igår regnade det hela dagen och vi stannade hemma.",                 "sv"),
+    "Finnish":             ("Eilen satoi koko päivän ja jäimme kotiin.",                          "fi"),
+    "Hungarian":           ("Tegnap egész nap esett az eső, ezért otthon maradtunk.",             "hu"),
+    "Turkish":             ("Dün bütün gün yağmur yağdı ve evde kaldık.",                         "tr"),
+    "Romanian":            ("Ieri a plouat toată ziua și am rămas acasă.",                        "ro"),
+    "Vietnamese":          ("Hôm qua trời mưa cả ngày nên chúng tôi ở nhà.",                      "vi"),
+    "Indonesian":          ("Kemarin hujan sepanjang hari sehingga kami tinggal di rumah.",       "id"),
+    "Russian":             ("Вчера весь день шёл дождь, и мы остались дома.",                     "ru"),
+    "Ukrainian":           ("Учора цілий день ішов дощ, і ми залишилися вдома.",                  "uk"),
+    "Greek":               ("Χθες έβρεχε όλη μέρα και μείναμε στο σπίτι.",                        "el"),
+    "Hebrew":              ("אתמול ירד גשם כל היום ונשארנו בבית.",                                 "he"),
+    "Arabic":              ("أمطرت السماء أمس طوال اليوم وبقينا في المنزل.",                       "ar"),
+    "Hindi":               ("कल पूरे दिन बारिश हुई और हम घर पर रहे।",                                  "hi"),
+    "Thai":                ("เมื่อวานฝนตกทั้งวันเราจึงอยู่บ้าน",                                            "th"),
+    "Chinese":             ("昨天下了一整天的雨，我们待在家里。",                                       "zh"),
+    "Chinese, Taiwan":     ("昨天下了一整天的雨，我們待在家裡。",                                       "zh"),
+    "Chinese, two letters": ("北京",                                                              "zh"),
+    "Chinese about code":  ("使用Python的pandas库来读取CSV文件，然后打印前五行。",                    "zh"),
+    "Chinese quoting kana": ("日语里的“の”表示所属关系，相当于汉语里常用的结构助词“的”。",               "zh"),
+    "Japanese":            ("昨日は一日中雨が降っていたので、家にいました。",                            "ja"),
+    "Japanese, katakana":  ("コンピュータープログラム",                                              "ja"),
+    "Korean":              ("어제는 하루 종일 비가 와서 집에 있었습니다.",                               "ko"),
+    "English quoting Han": ("The Chinese word 你好 is used to greet somebody at any time of day.", "en"),
+    "nothing":             ("",                                                                   None),
+    "a number":            ("42",                                                                 None),
+    "a sum":               ("3 + 4 = 7",                                                          None),
+    "eleven letters":      ("Hello there",                                                        None),
+    "one Han letter":      ("是",                                                                 None),
+    "signs":               ("✓ ✗ … — %%% ###",                                                    None),
+}
+# fmt: on
+
+
+def told(prompt: str, response: str) -> str | None:
+    frame = pl.DataFrame({"prompt": [prompt], "response": [response]})
+    return languages(frame.select(sample(pl.col("prompt"), pl.col("response"))).to_series()).item()
+
+
+@pytest.mark.parametrize(("response", "expected"), RESPONSES.values(), ids=RESPONSES)
+def test_a_text_is_told_by_its_letters(response: str, expected: str | None) -> None:
+    assert told("", response) == expected
+
+
+# fmt: off
+PAIRS = {  #                    prompt                                     response                                    language
+    "the answer decides":      ("Translate 'it rained all day' into German.", "Es hat den ganzen Tag geregnet, und wir sind den ganzen Tag zu Hause geblieben und haben gelesen.", "de"),
+    "a Chinese answer":        ("Say in Chinese that it rained all day.",     "昨天下了一整天的雨，我们待在家里。",              "zh"),
+    "a short answer asks on":  ("How many days are there in a leap year?",    "366",                                     "en"),
+    "a label in two languages": ("这句话的情感是什么？今天天气真好，我很开心。",      "positive",                                "zh"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("prompt", "response", "expected"), PAIRS.values(), ids=PAIRS)
+def test_the_response_speaks_before_the_prompt(prompt: str, response: str, expected: str) -> None:
+    assert told(prompt, response) == expected
+
+
+def test_every_row_gets_its_own_answer_in_its_own_place() -> None:
+    texts = [response for response, _ in RESPONSES.values()]
+    frame = pl.DataFrame({"prompt": [""] * len(texts), "response": texts})
+    samples = frame.select(sample(pl.col("prompt"), pl.col("response"))).to_series()
+    assert languages(samples).to_list() == [expected for _, expected in RESPONSES.values()]
+    assert languages(samples.reverse()).to_list() == languages(samples).to_list()[::-1]
+    assert languages(samples.head(0)).to_list() == []
+
+
+def test_threads_that_share_the_model_get_the_same_answers() -> None:
+    texts = [response for response, _ in RESPONSES.values()] * 50
+    samples = pl.Series(texts).to_frame("text").select(sample(pl.lit(""), pl.col("text")))
+    alone = languages(samples.to_series())
+    together: list[pl.Series] = []
+    threads = [
+        threading.Thread(target=lambda: together.append(languages(samples.to_series())))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(together) == 3
+    assert all(answers.equals(alone) for answers in together)

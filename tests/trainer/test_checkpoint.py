@@ -1,0 +1,67 @@
+"""A checkpoint that is not whole does not count."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from trainer.checkpoint import COMPLETE, newest, prune, seal
+
+
+def checkpoint(folder: Path, step: int, sealed: bool = True) -> Path:
+    place = folder / f"checkpoint-{step}"
+    place.mkdir(parents=True)
+    state = json.dumps({"global_step": step, "max_steps": 100})
+    (place / "trainer_state.json").write_text(state, "utf-8")
+    (place / "adapter_model.safetensors").write_bytes(b"weights" * step)
+    if sealed:
+        seal(place)
+    return place
+
+
+def cut(place: Path) -> None:
+    weights = place / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+
+
+def lose(place: Path) -> None:
+    (place / "adapter_model.safetensors").unlink()
+
+
+def unseal(place: Path) -> None:
+    (place / COMPLETE).unlink()
+
+
+def half_seal(place: Path) -> None:
+    (place / COMPLETE).write_text('{"trainer_state.json": "ab', "utf-8")
+
+
+@pytest.mark.parametrize("tear", [cut, lose, unseal, half_seal])
+def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tear, tmp_path):
+    checkpoint(tmp_path, 9)
+    tear(checkpoint(tmp_path, 10))
+    found = newest(tmp_path)
+    assert found
+    assert found.step == 9
+
+
+def test_the_newest_is_by_steps_not_by_name(tmp_path):
+    for step in (9, 10, 100):
+        checkpoint(tmp_path, step)
+    found = newest(tmp_path)
+    assert found
+    assert (found.step, found.last_step, found.is_last) == (100, 100, True)
+
+
+def test_there_is_none_where_nothing_was_saved(tmp_path):
+    assert newest(tmp_path / "none") is None
+    checkpoint(tmp_path, 5, sealed=False)
+    assert newest(tmp_path) is None
+
+
+def test_the_oldest_and_the_torn_go(tmp_path):
+    for step in (5, 10, 15):
+        checkpoint(tmp_path, step)
+    checkpoint(tmp_path, 12, sealed=False)
+    prune(tmp_path, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-15"]

@@ -1,0 +1,265 @@
+"""A whole run on a tiny model: trained, accepted, pushed; again; killed; damaged."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from schemas.adapter import TrainingManifest, TrainingRun
+from schemas.errors import AdapterRejected, ConfigError, CorpusDamaged, GateFailed, StorageError
+from schemas.recipe import Push, Recipe
+from tests.trainer.building import build_corpus, conversations, recipe_of, write_recipe
+from trainer.__main__ import main
+from trainer.accept import WEIGHTS
+from trainer.hub import FolderHub
+from trainer.progress import Progress
+from trainer.run import MANIFEST, run, run_name
+from trainer.train import Metrics
+
+
+def train(manifest: Path, recipe: Recipe, folder: Path | None = None) -> TrainingRun:
+    return run(manifest, recipe, lake_of(manifest), folder, Progress())
+
+
+def lake_of(manifest: Path) -> Path:
+    return manifest.parents[3]
+
+
+def losses(folder: Path) -> list[float]:
+    lines = (folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["loss"] for line in lines]
+
+
+def changed(recipe: Recipe, **settings: Any) -> Recipe:
+    assert recipe.train
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=settings)})
+
+
+def test_a_run_ends_with_an_adapter_that_learned_and_is_on_the_hub(manifest, recipe):
+    done = train(manifest, recipe)
+
+    made = done.manifest
+    assert done.status == "trained"
+    assert made.steps == 10
+    assert made.before
+    assert made.after
+    assert made.after.loss < made.before.loss - 0.1
+    assert made.acceptance.nonzero_lora_b == made.acceptance.tensors // 2
+    assert {one.source for one in made.audit} == {"things", "others"}
+    assert made.pushed
+    hub = FolderHub(lake_of(manifest) / "hub")
+    assert hub.main("winnow/tiny") == made.pushed.commit
+    pushed = Path(made.pushed.uri)
+    assert made.corpus_digest in (pushed / "README.md").read_text("utf-8")
+    assert TrainingManifest.model_validate_json((pushed / MANIFEST).read_text("utf-8")).run == (
+        made.run
+    )
+
+
+def test_the_run_manifest_is_written_last(manifest, recipe):
+    folder = Path(train(manifest, recipe).folder)
+    written = [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert max(written, key=lambda path: path.stat().st_mtime_ns) == folder / MANIFEST
+
+
+def test_a_second_run_trains_nothing_and_loads_no_model(manifest, recipe, tiny_model):
+    first = train(manifest, recipe)
+    weights = Path(first.folder) / "adapter" / WEIGHTS
+    before = weights.stat().st_mtime_ns
+    hidden = tiny_model.rename(tiny_model.with_name("hidden"))
+    try:
+        second = train(manifest, recipe)
+    finally:
+        hidden.rename(tiny_model)
+    assert second.status == "unchanged"
+    assert second.manifest == first.manifest
+    assert weights.stat().st_mtime_ns == before
+
+
+def test_another_place_to_push_to_is_the_same_run_and_only_pushes(manifest, recipe):
+    first = train(manifest, recipe)
+    elsewhere = changed(recipe, push=Push(repo="winnow/elsewhere", target="folder"))
+    second = train(manifest, elsewhere)
+    assert second.folder == first.folder
+    assert second.manifest.adapter_sha256 == first.manifest.adapter_sha256
+    assert second.manifest.elapsed_s == first.manifest.elapsed_s
+    assert FolderHub(lake_of(manifest) / "hub").main("winnow/elsewhere")
+
+
+# fmt: off
+CHANGES = {           # what changes                        the run's name changes
+    "learning rate":   ({"learning_rate": 3e-3},            True),
+    "template":        ({"template": "plain"},              True),
+    "where it goes":   ({"push": None},                     False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("settings", "differs"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_run_is_named_by_what_its_adapter_depends_on(manifest, recipe, settings, differs):
+    from trainer.corpus import Corpus
+
+    corpus = Corpus(manifest)
+    other = changed(recipe, **settings)
+    same = run_name(corpus, recipe.train, 17) == run_name(corpus, other.train, 17)
+    assert same is not differs
+    assert run_name(corpus, recipe.train, 17) != run_name(corpus, recipe.train, 18)
+
+
+def test_killed_and_run_again_it_ends_bitwise_like_one_that_was_not(manifest, tmp_path, tiny_model):
+    """Two epochs and more, with dropout, so data order and random state must both come back."""
+    recipe = recipe_of(tiny_model, max_steps=200, save_steps=10, schedule="linear")
+    straight = train(manifest, recipe, tmp_path / "straight")
+
+    killed = tmp_path / "killed"
+    checkpoints = killed / "checkpoints"
+    command = [sys.executable, "-m", "trainer", "--manifest", str(manifest)]
+    command += ["--recipe", str(write_recipe(tmp_path / "recipe.yaml", recipe))]
+    command += ["--lake", str(lake_of(manifest)), "--run-folder", str(killed)]
+    with (tmp_path / "log").open("wb") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log)
+        while child.poll() is None and not list(checkpoints.glob("checkpoint-*/complete.json")):
+            time.sleep(0.005)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
+    assert 0 < len(losses(killed)) < 200
+    torn = checkpoints / "checkpoint-190"
+    torn.mkdir()
+    (torn / "adapter_model.safetensors").write_bytes(b"cut off")
+
+    resumed = train(manifest, recipe, killed)
+
+    assert losses(killed) == losses(Path(straight.folder))
+    ours, theirs = (
+        load_file(Path(one.folder) / "adapter" / WEIGHTS) for one in (resumed, straight)
+    )
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+    assert resumed.manifest.adapter_sha256 == straight.manifest.adapter_sha256
+    assert resumed.manifest.after == straight.manifest.after
+
+
+def test_killed_after_the_last_step_it_trains_no_further(manifest, recipe):
+    first = train(manifest, recipe)
+    folder = Path(first.folder)
+    (folder / MANIFEST).unlink()
+    (folder / "adapter" / MANIFEST).unlink()
+    again = train(manifest, recipe)
+    assert again.manifest.steps == 10
+    assert again.manifest.adapter_sha256 == first.manifest.adapter_sha256
+    assert again.manifest.train_loss == first.manifest.train_loss
+
+
+def test_two_trainers_cannot_share_a_run(manifest, recipe, tmp_path):
+    from filelock import FileLock
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with FileLock(folder / ".lock"), pytest.raises(StorageError, match="another process"):
+        train(manifest, recipe, folder)
+
+
+def test_a_damaged_shard_is_refused_before_the_first_step(manifest, recipe):
+    shard = next(manifest.parent.glob("data/train-*"))
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(CorpusDamaged, match=r"train-00000-of-00001.parquet.*expected sha256"):
+        train(manifest, recipe)
+    assert not list(lake_of(manifest).glob("runs/*/checkpoints"))
+
+
+def test_a_missing_shard_is_refused(manifest, recipe):
+    next(manifest.parent.glob("data/validation-*")).unlink()
+    with pytest.raises(CorpusDamaged, match="is missing"):
+        train(manifest, recipe)
+
+
+def test_a_rejected_version_is_not_trained_on(tmp_path, recipe):
+    path = build_corpus(tmp_path, recipe, conversations(4), conversations(2), status="rejected")
+    with pytest.raises(GateFailed, match="rejected by its gates"):
+        train(path, recipe)
+
+
+def test_a_recipe_without_a_train_section_says_so(manifest, recipe):
+    with pytest.raises(ConfigError, match="no train section"):
+        train(manifest, recipe.model_copy(update={"train": None}))
+
+
+def test_nothing_to_learn_from_is_refused(manifest, recipe):
+    with pytest.raises(ConfigError, match=r"nothing to learn from: of 64 .*64 are longer than 8"):
+        train(manifest, changed(recipe, max_tokens=8))
+
+
+def test_a_corpus_without_validation_split_trains_unmeasured(tmp_path, recipe):
+    made = train(build_corpus(tmp_path, recipe, conversations(16), []), recipe).manifest
+    assert made.before is None
+    assert made.after is None
+
+
+def test_an_adapter_worse_than_its_base_is_not_pushed(tmp_path, recipe):
+    """Its learning rate is far too high, and validation asks for what training does not teach."""
+    wrong = [
+        [question, {"role": "assistant", "content": "zzzz qqqq"}]
+        for question, _ in conversations(8)
+    ]
+    path = build_corpus(tmp_path, recipe, conversations(32), wrong)
+    with pytest.raises(AdapterRejected, match="worse than the bare base model"):
+        train(path, changed(recipe, learning_rate=0.3))
+    assert not (tmp_path / "hub").exists()
+    assert not list(tmp_path.glob(f"runs/*/{MANIFEST}"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run(manifest, recipe, tmp_path):
+    from types import SimpleNamespace
+
+    from schemas.errors import TrainingError
+
+    metrics = Metrics(tmp_path / "metrics.jsonl", 0, lambda line, steps: None)
+    state = SimpleNamespace(global_step=3, num_input_tokens_seen=10, max_steps=9)
+    with pytest.raises(TrainingError, match=r"diverged at step 3.*learning_rate"):
+        metrics.on_log(SimpleNamespace(learning_rate=1e-3), state, None, {"loss": float("nan")})
+
+
+def test_gradient_accumulation_weighs_tokens_not_batches(manifest, recipe, tmp_path):
+    """Two batches of four teach what one of eight teaches, though their lengths differ."""
+    plain = changed(
+        recipe,
+        batch_size=8,
+        max_steps=4,
+        lora=recipe.train.lora.model_copy(update={"dropout": 0.0}),
+    )
+    halved = changed(plain, batch_size=4, gradient_accumulation=2)
+    one, two = train(manifest, plain), train(manifest, halved)
+    assert losses(Path(two.folder)) == pytest.approx(losses(Path(one.folder)), rel=1e-5)
+
+
+def test_the_command_prints_one_json_object_and_nothing_else(manifest, recipe, tmp_path, capsys):
+    path = write_recipe(tmp_path / "recipe.yaml", recipe)
+    arguments = ["--manifest", str(manifest), "--recipe", str(path), "--json"]
+    assert main([*arguments, "--lake", str(lake_of(manifest))]) == 0
+    out = capsys.readouterr().out
+    assert TrainingRun.model_validate_json(out).status == "trained"
+    assert out.count("\n") == 1
+
+
+def test_the_exit_code_is_that_of_the_error(tmp_path, recipe, capsys):
+    path = write_recipe(tmp_path / "recipe.yaml", recipe)
+    arguments = ["--manifest", str(tmp_path / "none.json"), "--recipe", str(path), "--json"]
+    assert main(arguments) == ConfigError.exit_code
+    assert json.loads(capsys.readouterr().out)["error"] == "ConfigError"
+
+
+def test_progress_says_nothing_of_the_corpus_text(manifest, recipe, capfd):
+    train(manifest, recipe)
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "What colour" not in said.err
+    assert "Label audit" in said.err
+    assert os.environ.get("HF_HUB_DISABLE_TELEMETRY") == "1"

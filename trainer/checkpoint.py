@@ -1,0 +1,69 @@
+"""Checkpoints that are whole or do not count.
+
+A checkpoint is complete once `complete.json` is in it: it is written last and names the size and
+SHA-256 of every other file. A process killed while saving leaves a folder without it.
+"""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainer.files import sha256_of, write_text
+
+COMPLETE = "complete.json"
+STATE = "trainer_state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint: its folder, and the optimizer step after which it was taken."""
+
+    folder: Path
+    step: int
+    last_step: int
+    """the step at which its run ends"""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.step >= self.last_step
+
+
+def seal(folder: Path) -> None:
+    """Declare a checkpoint complete."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != COMPLETE)
+    sums = {str(path.relative_to(folder)): sha256_of(path) for path in files}
+    write_text(folder / COMPLETE, json.dumps(sums, indent=1))
+
+
+def newest(folder: Path) -> Checkpoint | None:
+    """The complete checkpoint with the most steps; torn and altered ones are passed over."""
+    for candidate in sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True):
+        if _is_whole(candidate):
+            state = json.loads((candidate / STATE).read_text(encoding="utf-8"))
+            return Checkpoint(candidate, int(state["global_step"]), int(state["max_steps"]))
+    return None
+
+
+def prune(folder: Path, keep: int) -> None:
+    """Delete all but the newest `keep` sealed checkpoints, and every torn one before those."""
+    sealed = [path for path in folder.glob("checkpoint-*") if (path / COMPLETE).is_file()]
+    staying = sorted(sealed, key=_step_of, reverse=True)[:keep]
+    for path in folder.glob("checkpoint-*"):
+        if path not in staying:
+            (path / COMPLETE).unlink(missing_ok=True)  # first, so that half a deletion is no lie
+            shutil.rmtree(path)
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        sums = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
+        return all(sha256_of(folder / name) == expected for name, expected in sums.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _step_of(folder: Path) -> int:
+    digits = folder.name.rpartition("-")[2]
+    return int(digits) if digits.isdigit() else -1

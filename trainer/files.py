@@ -1,0 +1,80 @@
+"""Files of a run: digests, and writes of which a reader sees all or nothing."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from schemas.errors import StorageError
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, as 64 hex characters."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of a value: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it holds the old text or all of the new, even after a power cut."""
+    with storage_errors("write", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            with staging.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            staging.replace(path)
+        finally:
+            staging.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A staging folder that becomes `folder` if the block ends well, else vanishes.
+
+    If another writer made `folder` meanwhile, theirs stays: both hold the same content.
+    """
+    staging = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    with storage_errors("write", folder):
+        staging.mkdir(parents=True)
+        try:
+            yield staging
+            try:
+                staging.rename(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def storage_errors(verb: str, where: Path | str) -> Iterator[None]:
+    """Turn what the operating system says into a StorageError with a next step."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot {verb} {where}: {error.strerror or error}. {_next_step(error)}"
+        ) from error
+
+
+def _next_step(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "Free some space and run the same command again; it continues where it stopped."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "Give this user write access there, or choose another place with --lake."
+    return "Check the path and run the same command again."

@@ -1,0 +1,104 @@
+"""A training run as its caller sees it: named by what it depends on, done once, resumable."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from schemas.adapter import TrainingManifest, TrainingRun
+from schemas.errors import ConfigError, StorageError
+from schemas.recipe import Push, Recipe, Train
+from trainer.corpus import Corpus
+from trainer.files import digest_of, storage_errors
+from trainer.progress import Progress
+
+MANIFEST = "training_manifest.json"
+
+
+def run_name(corpus: Corpus, train: Train, seed: int) -> str:
+    """`<corpus>-<version>-<12 hex>`: the same corpus, recipe and seed are the same run.
+
+    Where the adapter is pushed to is no part of it.
+    """
+    settings = train.model_dump(mode="json", exclude={"push"})
+    return f"{corpus.name}-{corpus.version}-{digest_of([corpus.digest, settings, seed])[:12]}"
+
+
+def run(
+    manifest: Path, recipe: Recipe, lake: Path, folder: Path | None, progress: Progress
+) -> TrainingRun:
+    """Train, accept and push the adapter of a corpus version; or find that it is done.
+
+    Writes `checkpoints/`, `metrics.jsonl`, `adapter/` and, last, `training_manifest.json` into
+    `folder`, by default `<lake>/runs/<run>`. Killed at any moment and run again, it goes on from
+    there: an adapter that is trained and accepted is only pushed.
+
+    Raises:
+        ConfigError: the recipe has no usable `train` part, or leaves nothing to learn from.
+        CorpusDamaged: a shard is not the one that the manifest names.
+        AdapterRejected: the adapter is worse than the bare base model, or fails its acceptance.
+        TrainingError: the loss is no number, or memory ran out.
+        StorageError: the run cannot be written, or the hub does not take the adapter.
+    """
+    train = recipe.train
+    if train is None:
+        raise ConfigError(
+            f"recipe {recipe.name!r} has no train section. Add one with at least a base_model."
+        )
+    corpus = Corpus(manifest)
+    name = run_name(corpus, train, recipe.seed)
+    folder = (folder or lake / "runs" / name).expanduser().absolute()
+    with _only_writer(folder):
+        done = read_manifest(folder / MANIFEST, name)
+        if done and _is_where_it_belongs(done, train.push):
+            return TrainingRun(status="unchanged", folder=str(folder), manifest=done)
+        from trainer.job import Job  # torch and its kin, which an unchanged run does without
+
+        corpus.verify()
+        job = Job(corpus, train, recipe.seed, name, lake.expanduser().absolute(), folder, progress)
+        return TrainingRun(status="trained", folder=str(folder), manifest=job.finish())
+
+
+def read_manifest(path: Path, name: str | None = None) -> TrainingManifest | None:
+    """A training manifest; None where there is none, or it is of a run of another name."""
+    try:
+        found = TrainingManifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StorageError(
+            f"{path} cannot be read as a training manifest: {str(error).splitlines()[0]}. "
+            "Delete it to have the run done again."
+        ) from None
+    return found if name in (None, found.run) else None
+
+
+def _is_where_it_belongs(done: TrainingManifest, push: Push | None) -> bool:
+    """Whether a finished run needs no push: none is asked for, or it was pushed there."""
+    if push is None or push.target == "none":
+        return True
+    if done.pushed is None or done.pushed.repo != push.repo:
+        return False
+    from trainer.hub import chosen_target
+
+    return done.pushed.target == chosen_target(push)
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the run's lock; the operating system lets go of it when a process dies."""
+    with storage_errors("write", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StorageError(
+            f"{folder}: another process is training this run. Wait for it, or stop it first."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
