@@ -1,4 +1,4 @@
-"""Which sources arrived and which were lost: one bad source does not lose the others."""
+"""What arrived and what was lost: one bad source does not lose the others."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,9 @@ from prefect.futures import PrefectFuture
 
 from schemas.errors import SourceError
 from schemas.manifest import FailedSource, RawReceipt, StageManifest
+from schemas.recipe import Recipe
 from schemas.source import Source
+from tasks.lake import Lake
 
 
 def arrivals(
@@ -45,3 +47,17 @@ def error_of(future: PrefectFuture[Any]) -> BaseException | None:
         return None
     error = future.state.result(raise_on_failure=False)
     return error if isinstance(error, BaseException) else RuntimeError(str(future.state.message))
+
+
+def with_sets_at_hand(recipe: Recipe, lake_uri: str, receipts: Sequence[RawReceipt]) -> Recipe:
+    """The recipe with its downloaded evaluation sets read from where they lie in the lake."""
+    lake = Lake(lake_uri)
+    places = {
+        receipt.source: lake.at(f"{receipt.uri}/{receipt.files[0].name}") for receipt in receipts
+    }
+    return recipe.with_evaluation_sets(
+        tuple(
+            one.at(places[one.upstream.name]) if one.upstream else one
+            for one in recipe.filter.contamination.sets
+        )
+    )

@@ -52,7 +52,7 @@ def gather(what: str, futures: Sequence[PrefectFuture[Any]]) -> list[Any]:
 
 def finish(what: str, futures: Sequence[PrefectFuture[Any]]) -> None:
     """Wait for mapped tasks, however they end."""
-    if not _watched:
+    if not _watched or not futures:
         for future in futures:
             future.wait()
         return

@@ -6,7 +6,7 @@ from prefect import flow, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import artifacts, events
-from flows.arrivals import arrivals
+from flows.arrivals import arrivals, with_sets_at_hand
 from flows.outcome import outcome_of, rejection
 from flows.progress import finish, gather, step
 from flows.train_adapter import train_adapter
@@ -47,6 +47,8 @@ def refresh_corpus(
     plan = load_recipe(recipe, {name: Path(path) for name, path in (local or {}).items()})
     sources = list(plan.resolved_sources)
 
+    sets = plan.filter.contamination.sets
+    fetching = download_source.map(unmapped(lake), [one.upstream for one in sets if one.upstream])
     downloads = download_source.map(unmapped(lake), sources)
     normalizing = normalize_source.map(
         unmapped(lake), downloads, sources, unmapped(plan.stage_shard_rows)
@@ -58,9 +60,10 @@ def refresh_corpus(
     artifacts.of_stage("normalize", normalized)
 
     shards = tuple(shard for stage in normalized for shard in stage.shards)
-    with step("read evaluation sets"):
-        evaluations = index_evaluations(lake, plan.filter.contamination)
-    judging = judge_shard.map(unmapped(lake), shards, unmapped(plan.filter), unmapped(evaluations))
+    rules = with_sets_at_hand(plan, lake, gather("download evaluation sets", fetching)).filter
+    with step("index evaluation sets"):
+        evaluations = index_evaluations(lake, rules.contamination)
+    judging = judge_shard.map(unmapped(lake), shards, unmapped(rules), unmapped(evaluations))
     measuring = measure_shard.map(unmapped(lake), shards, unmapped(plan.measure))
     filtered = tuple(gather("filter", judging))
     measured = tuple(gather("measure", measuring))

@@ -2,10 +2,9 @@
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from schemas.frozen import Frozen
-from schemas.recipe import Recipe
 from schemas.source import SHA256_PATTERN
 
 FORMAT_VERSION = 1
@@ -191,7 +190,9 @@ class CorpusManifest(Frozen):
     parent: str | None = Field(None, description="the latest version when this one was made")
     created_at: str = Field(description="ISO 8601, UTC; outside the digest")
     host: str = Field(description="outside the digest")
-    recipe: Recipe
+    recipe: dict[str, JsonValue] = Field(
+        description="in full, as it was then: a later Winnow may know other keys"
+    )
     sources: tuple[SourceEntry, ...]
     failed_sources: tuple[FailedSource, ...] = ()
     rows_in: int = Field(ge=0)

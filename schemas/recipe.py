@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from schemas.errors import ConfigError, UnknownName
 from schemas.frozen import Frozen
-from schemas.source import NAME_PATTERN, Source
+from schemas.source import NAME_PATTERN, HttpUpstream, Source, Upstream
 
 DEPLOYMENTS = Path(__file__).resolve().parents[1] / "deployments"
 
@@ -94,11 +94,43 @@ class Privacy(Frozen):
 
 
 class EvaluationSet(Frozen):
-    """A file of evaluation items that must not be in the corpus: JSON Lines, JSON, CSV, gz too."""
+    """Evaluation items that must not be in the corpus: a JSON Lines, JSON, CSV or Parquet file.
+
+    It lies at `path`, or is downloaded from `url` like a source; `--from NAME=PATH` points it at a
+    local copy.
+    """
 
     name: str = Field(pattern=NAME_PATTERN)
-    path: str = Field(description="relative to the recipe's YAML file")
+    path: str | None = Field(None, description="relative to the recipe's YAML file")
+    url: str | None = Field(None, pattern=r"^https?://")
     columns: tuple[str, ...] = Field((), description="text columns; empty means every text column")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.url is None):
+            raise ValueError("an evaluation set has exactly one of path, url")
+        return self
+
+    @property
+    def upstream(self) -> Upstream | None:
+        """What to download, where it is not a file of this machine."""
+        if self.url is None:
+            return None
+        return Upstream(name=f"evaluation.{self.name}", http=HttpUpstream(urls=(self.url,)))
+
+    @property
+    def place(self) -> str:
+        """The path of its file; raises ConfigError before it was downloaded."""
+        if self.path is None:
+            raise ConfigError(
+                f"evaluation set {self.name!r} has not been downloaded from {self.url}"
+            )
+        return self.path
+
+    def at(self, path: Path | str) -> Self:
+        """The same set, read from a file of this machine."""
+        place = str(Path(path).expanduser().absolute())
+        return self.model_copy(update={"path": place, "url": None})
 
 
 class Contamination(Frozen):
@@ -289,6 +321,13 @@ class Recipe(Frozen):
         """The sources of a loaded recipe, in its order."""
         return tuple(source for source in self.sources if isinstance(source, Source))
 
+    def with_evaluation_sets(self, sets: tuple[EvaluationSet, ...]) -> Self:
+        """The same recipe with other evaluation sets."""
+        contamination = self.filter.contamination.model_copy(update={"sets": sets})
+        return self.model_copy(
+            update={"filter": self.filter.model_copy(update={"contamination": contamination})}
+        )
+
     def source(self, name: str) -> Source:
         """The source of that name; raises UnknownName with the nearest one."""
         names = {source.name: source for source in self.resolved_sources}
@@ -298,11 +337,11 @@ class Recipe(Frozen):
 def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
     """Read a recipe by name or path, with every source read and every path made absolute.
 
-    `local` points sources at local copies, by source name (`--from`).
+    `local` points sources and evaluation sets at local copies, by name (`--from`).
 
     Raises:
         ConfigError: the recipe or one of its sources is missing or wrong.
-        UnknownName: no recipe of that name, or `local` names a source that is not in it.
+        UnknownName: no recipe of that name, or `local` names what is not in it.
     """
     path = find_yaml(name, "recipe")
     recipe = Recipe.from_yaml(path)
@@ -310,15 +349,16 @@ def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
     names = [source.name for source in sources]
     for twice in {name for name in names if names.count(name) > 1}:
         raise ConfigError(f"{path}: source {twice!r} is listed {names.count(twice)} times")
-    for source_name in local or {}:
-        known_name(source_name, tuple(names), f"source of recipe {recipe.name!r}")
+    local = local or {}
+    sets = [item.name for item in recipe.filter.contamination.sets]
+    for copied in local:
+        known_name(copied, (*names, *sets), f"source or evaluation set of recipe {recipe.name!r}")
     placed = tuple(
-        source.at(local[source.name]) if local and source.name in local else source
-        for source in sources
+        source.at(local[source.name]) if source.name in local else source for source in sources
     )
     for override in recipe.dedupe.near.overrides:
         known_name(override.source, tuple(names), f"source of recipe {recipe.name!r}")
-    return _anchored(recipe.model_copy(update={"sources": placed}), path.parent)
+    return _anchored(recipe.model_copy(update={"sources": placed}), path.parent, local)
 
 
 def load_source(entry: Source | str, folder: Path) -> Source:
@@ -355,16 +395,16 @@ def known_name(name: str, known: tuple[str, ...], kind: str) -> str:
     raise UnknownName(f"no {kind} is called {name!r}; {hint}known: {', '.join(known) or 'none'}")
 
 
-def _anchored(recipe: Recipe, folder: Path) -> Recipe:
+def _anchored(recipe: Recipe, folder: Path, local: dict[str, Path]) -> Recipe:
     """The recipe with its own relative paths resolved against the folder of its file."""
     sets = tuple(
-        item.model_copy(update={"path": _absolute(item.path, folder)})
+        item.at(local.get(item.name) or _absolute(item.path or "", folder))
+        if item.name in local or item.path
+        else item
         for item in recipe.filter.contamination.sets
     )
-    contamination = recipe.filter.contamination.model_copy(update={"sets": sets})
-    changes: dict[str, Any] = {
-        "filter": recipe.filter.model_copy(update={"contamination": contamination})
-    }
+    recipe = recipe.with_evaluation_sets(sets)
+    changes: dict[str, Any] = {}
     if recipe.measure.tokenizer:
         tokenizer = _absolute(recipe.measure.tokenizer, folder)
         changes["measure"] = recipe.measure.model_copy(update={"tokenizer": tokenizer})

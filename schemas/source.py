@@ -85,15 +85,41 @@ class RowBand(Frozen):
     max: int = Field(2**32 - 1, ge=1)
 
 
-class Source(Frozen):
-    """One upstream corpus. Adding a corpus is adding one of these as a YAML file."""
+class Upstream(Frozen):
+    """Something to download under a name: exactly one of `local`, `http`, `hub` says from where."""
 
     name: str = Field(pattern=NAME_PATTERN)
-    title: str = Field("", description="what people call it")
-    layout: Layout
     local: LocalUpstream | None = None
     http: HttpUpstream | None = None
     hub: HubUpstream | None = None
+
+    @model_validator(mode="after")
+    def _one_upstream(self) -> Self:
+        given = [name for name in ("local", "http", "hub") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = ", ".join(given) or "none"
+            raise ValueError(f"expected exactly one of local, http, hub; found {found}")
+        return self
+
+    def anchored(self, folder: Path) -> Self:
+        """The same with a relative `local.path` resolved against `folder`."""
+        if self.local is None:
+            return self
+        path = str(folder / Path(self.local.path).expanduser())
+        local = self.local.model_copy(update={"path": path})
+        return self.model_copy(update={"local": local})
+
+    def at(self, path: Path) -> Self:
+        """The same read from a local copy: a file, or a folder of its files."""
+        local = LocalUpstream(path=str(path.expanduser().absolute()))
+        return self.model_copy(update={"local": local, "http": None, "hub": None})
+
+
+class Source(Upstream):
+    """One upstream corpus. Adding a corpus is adding one of these as a YAML file."""
+
+    title: str = Field("", description="what people call it")
+    layout: Layout
     columns: Columns = Columns()
     category: str | None = Field(None, description="for every row; `file` takes the file's stem")
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes of the text")
@@ -107,29 +133,7 @@ class Source(Frozen):
     )
     expected_rows: RowBand = RowBand()
 
-    @model_validator(mode="after")
-    def _one_upstream(self) -> Self:
-        given = [name for name in ("local", "http", "hub") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = ", ".join(given) or "none"
-            raise ValueError(f"a source has exactly one of local, http, hub; found {found}")
-        return self
-
     @classmethod
     def from_yaml(cls, path: Path) -> Self:
         """Read a source file; a relative local path is taken from the file's own folder."""
         return super().from_yaml(path).anchored(path.parent)
-
-    def anchored(self, folder: Path) -> Self:
-        """The same source with a relative `local.path` resolved against `folder`."""
-        if self.local is None:
-            return self
-        local = self.local.model_copy(
-            update={"path": str(folder / Path(self.local.path).expanduser())}
-        )
-        return self.model_copy(update={"local": local})
-
-    def at(self, path: Path) -> Self:
-        """The same source read from a local copy: a file, or a folder of its files."""
-        local = LocalUpstream(path=str(path.expanduser().absolute()))
-        return self.model_copy(update={"local": local, "http": None, "hub": None})

@@ -292,9 +292,7 @@ def in_unit(gate: str, value: float) -> str:
 
 def recipe_yaml(manifest: CorpusManifest) -> str:
     """The whole recipe, defaults included, as YAML."""
-    return yaml.safe_dump(
-        manifest.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100
-    )
+    return yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100)
 
 
 def number(value: int) -> str:

@@ -49,7 +49,7 @@ def _body(manifest: CorpusManifest) -> str:
     )
     return f"""# {manifest.name} {manifest.version}
 
-{_cell(manifest.recipe.description) or "An instruction corpus."}
+{_cell(str(manifest.recipe.get("description") or "An instruction corpus."))}
 
 Made by Winnow. {manifest.rows_in:,} rows went in, {manifest.rows_out:,} came out; each of the
 others is in `ledger/` with its reason. The full report is `report.html`.

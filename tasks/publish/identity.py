@@ -47,7 +47,7 @@ def corpus_part(recipe: Recipe) -> dict[str, Any]:
         for source in sorted(recipe.resolved_sources, key=lambda source: source.name)
     ]
     for item in part["filter"]["contamination"]["sets"]:
-        del item["path"]
+        del item["path"], item["url"]
     del part["measure"]["tokenizer"], part["stage_shard_rows"]
     return part
 

@@ -90,7 +90,7 @@ def publish_version(
         parent=latest(lake, recipe.name),
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         host=platform.node(),
-        recipe=recipe,
+        recipe=recipe.model_dump(mode="json"),
         sources=source_entries(recipe, judgement.normalized, receipts, drops),
         failed_sources=failed,
         rows_in=sum(stage.rows_in for stage in judgement.normalized),
