@@ -17,6 +17,7 @@ SHARED_CODE = (
     "tasks/shards.py",
     "tasks/text.py",
     "tasks/fold.py",
+    "tasks/kernel.py",
     "tasks/stages.py",
     "schemas/record.py",
 )

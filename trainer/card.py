@@ -43,7 +43,7 @@ def _origin(manifest: TrainingManifest, corpus: CorpusManifest) -> str:
 
 def _metadata(manifest: TrainingManifest) -> dict[str, Any]:
     return {
-        "base_model": manifest.base_model,
+        "base_model": _one_line(manifest.base_model),
         "library_name": "peft",
         "pipeline_tag": "text-generation",
         "tags": ["lora", "winnow", f"corpus:{manifest.corpus}"],
@@ -125,10 +125,14 @@ def _table(head: tuple[str, ...], rows: list[Any]) -> str:
 
 def _text(value: str) -> str:
     """A value as inert Markdown: one line, no markup, no HTML, no table bars."""
-    flat = " ".join(value.split())
+    flat = _one_line(value)
     for sign in "\\`*_{}[]<>#|!~$":
         flat = flat.replace(sign, f"\\{sign}" if sign not in "<>" else f"&#{ord(sign)};")
     return flat
+
+
+def _one_line(value: str) -> str:
+    return " ".join(value.split())
 
 
 def _code(value: str) -> str:

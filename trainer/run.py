@@ -54,9 +54,9 @@ def run(
         done = read_manifest(folder / MANIFEST, name)
         if done and _is_where_it_belongs(done, train.push):
             return TrainingRun(status="unchanged", folder=str(folder), manifest=done)
+        corpus.verify()
         from trainer.job import Job  # torch and its kin, which an unchanged run does without
 
-        corpus.verify()
         job = Job(corpus, train, recipe.seed, name, lake.expanduser().absolute(), folder, progress)
         return TrainingRun(status="trained", folder=str(folder), manifest=job.finish())
 

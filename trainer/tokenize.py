@@ -1,6 +1,7 @@
 """The tokenized corpus: made once per corpus, tokenizer, template and length, memory-mapped."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ def tokenize(
     )
     place = folder / digest
     if not (place / RECEIPT).is_file():
+        shutil.rmtree(place, ignore_errors=True)  # somebody took its receipt away
         labeller = Labeller(
             template,
             TextEncoder(template.tokenizer),

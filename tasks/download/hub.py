@@ -255,8 +255,8 @@ class _Repository:
             return SourceMissing(f"{what}, expected a file of it. Correct hub.files. {copy}")
         if status in (401, 403):
             return SourceError(
-                f"{what}: the token is wrong, or may not read it. Open that page while logged in, "
-                f"and put a token that may read it into HF_TOKEN. {copy}"
+                f"{what}: it wants a token that may read it, or refuses the one it was given. Open "
+                f"that page while logged in, and put such a token into HF_TOKEN. {copy}"
             )
         if status in (408, 425, 429) or status >= 500:
             return TryAgain(what, retry_after_s(error.response.headers.get("Retry-After")))

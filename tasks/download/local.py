@@ -224,7 +224,8 @@ def _chunks(found: Found, source: str) -> Iterator[bytes]:
     if (before.st_size, before.st_mtime_ns) != (size_bytes, after.st_mtime_ns):
         raise SourceChanged(
             f"source {source!r}: {found.path} changed while it was being read: "
-            f"{after.st_size:,} bytes, expected {before.st_size:,}. Run it again once the file is written."
+            f"{after.st_size:,} bytes, expected {before.st_size:,}. Run it again once "
+            "the file is written."
         )
 
 

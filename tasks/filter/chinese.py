@@ -42,8 +42,8 @@ KIND = either(r"""
 """)
 
 CLAIMS = (
-    # 我是ChatGPT；我叫文心一言；我的名字是通义千问
-    rf"{MY_NAME_IS}\s*{KIND}*{MODELS}{STOPS}",
+    # 我是ChatGPT；我叫文心一言；我的名字是通义千问；我是OpenAI的GPT-4模型
+    rf"{MY_NAME_IS}\s*{KIND}*(?:{MAKERS}(?:公司)?的?\s*)?{MODELS}{STOPS}",
     # 我是由OpenAI训练的大型语言模型；我是一个AI助手，由百度开发
     rf"{I_AM}{MADE_BY}[^。！？!?\n]{{0,30}}?(?:{TRADE}|{MODELS})",
     rf"{I_AM}{NOT_ENDED}{{0,15}}?{TRADE}[，,]?[是并且]?(?:由|来自){MAKERS}",

@@ -93,7 +93,7 @@ I_AM = (
 ARTICLE = r"(?: (?:an?|the|your|one of))?"
 KIND = (
     rf"(?: (?:{ADJECTIVE}|latest|version|variant|instance|model|of|the|an?|chatbot|bot|assistant|"
-    rf"voice|called|named|known|as|{MAKERS}(?:['’]s)?))*?"
+    rf"voice|called|named|known as|{MAKERS}(?:['’]s)?))*?"
 )
 # After its name a claim stops, or goes on about itself; "a ChatGPT user" does neither.
 STOPS = (
@@ -103,8 +103,8 @@ STOPS = (
 )
 OF_THE_TRADE = (
     r"\b(?:[,;.!—–-]*"
-    r"(?: (?:and|but|so|i am|i['’]m|i was|i|am|was|is|an?|the|your|one of|from|here|also|just|"
-    rf"{ADJECTIVE}|{MAKERS}|['’]s),?)*?"
+    r"(?: (?:and|but|so|i am|i['’]m|i was|i|am|was|is|an?|the|your|their|our|its|one of|from|here|"
+    rf"also|just|{ADJECTIVE}|{MAKERS}(?:['’]s)?),?)*?"
     rf" (?:{TRADE}|{LABS}|{TRAINED} by{THE_TEAM} {MAKERS})"
     r"|[^\n\"“”]{0,40}?[.!] how (?:can|may) i (?:help|assist))\b"
 )

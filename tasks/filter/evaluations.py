@@ -30,7 +30,7 @@ def read_evaluation(evaluation: EvaluationSet) -> pl.DataFrame:
     items = _frame(evaluation)
     opened = _open_structs(items)
     texts = [name for name, dtype in opened.schema.items() if _is_text(dtype)]
-    where = f"evaluation set {evaluation.name!r}, {evaluation.path}"
+    where = f"evaluation set {evaluation.name!r}, {evaluation.place}"
     missing = [name for name in evaluation.columns if name not in texts]
     if missing:
         raise ConfigError(
@@ -63,10 +63,10 @@ def read_evaluation(evaluation: EvaluationSet) -> pl.DataFrame:
 
 
 def _frame(evaluation: EvaluationSet) -> pl.DataFrame:
-    where = f"evaluation set {evaluation.name!r}, {evaluation.path}"
+    where = f"evaluation set {evaluation.name!r}, {evaluation.place}"
     data = _read_bytes(evaluation)
     try:
-        return _parsed(data, Path(evaluation.path.removesuffix(".gz")).suffix.lower())
+        return _parsed(data, Path(evaluation.place.removesuffix(".gz")).suffix.lower())
     except (pl.exceptions.PolarsError, ValueError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise ConfigError(
@@ -81,9 +81,9 @@ def evaluation_sha256(evaluation: EvaluationSet) -> str:
 
 
 def _read_bytes(evaluation: EvaluationSet) -> bytes:
-    where = f"evaluation set {evaluation.name!r}, {evaluation.path}"
+    where = f"evaluation set {evaluation.name!r}, {evaluation.place}"
     try:
-        data = Path(evaluation.path).read_bytes()
+        data = Path(evaluation.place).read_bytes()
         return gzip.decompress(data) if data.startswith(GZIP_MAGIC) else data
     except FileNotFoundError:
         raise ConfigError(

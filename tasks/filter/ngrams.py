@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tasks.fold import LAST_FOLDED, Bytes, Offsets, TextBuffers, code_point, fold_table
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, announce_compilation, kernel
 
 Hashes = npt.NDArray[np.uint64]
 Table = npt.NDArray[np.uint32]
@@ -74,6 +74,7 @@ def item_hashes(texts: TextBuffers, ngram: int) -> pl.DataFrame:
     room = int(texts.offsets[-1] - texts.offsets[0]) + texts.rows
     hashes, rows = np.empty(room, np.uint64), np.empty(room, np.int64)
     worded = np.empty(room, np.bool_)
+    announce_compilation(_hash_items)
     count = _hash_items(texts.offsets, texts.data, token_table(), ngram, hashes, rows, worded)
     return pl.DataFrame({"hash": hashes[:count], "text": rows[:count], "worded": worded[:count]})
 
@@ -88,6 +89,7 @@ def first_matches(
     """
     owner = np.full(texts.rows, -1, np.int64)
     start, end = np.zeros(texts.rows, np.int64), np.zeros(texts.rows, np.int64)
+    announce_compilation(_match)
     _match(
         texts.offsets, texts.data, token_table(), ngram, table, owners,
         _sieve(table), whole, owner, start, end,

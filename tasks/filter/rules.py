@@ -52,7 +52,11 @@ def echo_rules(echo: Echo) -> Rules:
 
 def visible_chars(text: pl.Expr) -> pl.Expr:
     """Code points between the white space at the ends; 0 where none of them can be seen."""
-    return pl.when(text.str.contains(VISIBLE)).then(text.str.len_chars()).otherwise(0)
+    return (
+        pl.when(text.str.contains(VISIBLE))
+        .then(text.str.strip_chars().str.len_chars())
+        .otherwise(0)
+    )
 
 
 def at_least(chars: pl.Expr, bound: int) -> Evidence:

@@ -28,7 +28,7 @@ SOURCE_STEP = 26
 
 # fmt: off
 STAGES = {  #             label in charts and tables  colour
-    Stage.NORMALIZE:    ("unreadable",               "#7c6f64"),
+    Stage.NORMALIZE:    ("no record",                "#7c6f64"),
     Stage.DEDUPE_EXACT: ("exact duplicates",         "#b26a00"),
     Stage.FILTER:       ("broke a rule",             "#b3392f"),
     Stage.DEDUPE_NEAR:  ("near duplicates",          "#7d4ca3"),

@@ -111,9 +111,7 @@ def render_report(
         compositions=compositions(manifest),
         licences=of_key(manifest, "licence"),
         unreadable=unreadable_rows(shown),
-        unreadable_total=sum(
-            drop.rows for drop in manifest.drops if drop.reason == DropReason.UNREADABLE
-        ),
+        unreadable_total=sum(drop.rows for drop in manifest.drops if drop.stage == Stage.NORMALIZE),
         recipe=recipe_yaml(manifest),
         mean_response=mean_response(manifest),
         parent_mean_response=mean_response(parent) if parent else None,

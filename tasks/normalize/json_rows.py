@@ -25,6 +25,7 @@ SNIFF_BYTES = 8 << 20
 RESCUE_BYTES = 16 << 20
 SLACK_BYTES = 64
 EXCERPT_BYTES = 2_000
+LOOK_LINES = 64
 
 Raw = bytes | mmap.mmap
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
@@ -114,7 +115,7 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
         end = min(place.position + window, array.size)
         step = _walk(array, place, end)
         if keys is wanted and not set(wanted).isdisjoint(step.keys):
-            keys = step.keys
+            keys = (*wanted, *step.keys)
         window = WINDOW_BYTES
         damage: tuple[Damage, ...] = ()
         if step.code == scan.FULL or (end < array.size and step.code in (scan.CUT, scan.ENDED)):
@@ -224,7 +225,7 @@ def _damaged_container(head: bytes, start: int, keyed: bool, wanted: tuple[str, 
 
     The container is the one that first shows between two records.
     """
-    if _looks_like_lines(head):
+    if _looks_like_lines(head, wanted):
         return Place(scan.LINES, start)
     between = {
         container: re.search(rb"\}\s*" + comma + _beginning(container, wanted), head)
@@ -271,12 +272,20 @@ def _end_of_object(array: Bytes, start: int) -> int | None:
     return int(position) if records else None
 
 
-def _looks_like_lines(head: bytes) -> bool:
-    """Whether most of the first lines hold an object each."""
-    lines = [line.strip(_SPACE + b",") for line in head.split(b"\n", 64)[:64]]
+def _looks_like_lines(head: bytes, wanted: tuple[str, ...]) -> bool:
+    """Whether at least half of the first lines are a record each."""
+    lines = [line.strip(_SPACE + b",") for line in head.split(b"\n", LOOK_LINES)[:LOOK_LINES]]
     lines = [line for line in lines if line]
-    whole = [line for line in lines if line[:1] == b"{" and line[-1:] == b"}"]
-    return len(lines) > 1 and bool(whole) and 2 * len(whole) >= len(lines)
+    records = [line for line in lines if _is_record(line, wanted)]
+    return bool(records) and 2 * len(records) >= len(lines)
+
+
+def _is_record(line: bytes, wanted: tuple[str, ...]) -> bool:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and not set(wanted).isdisjoint(value)
 
 
 def _resume(data: Raw, step: Step, keys: tuple[str, ...]) -> Place | None:

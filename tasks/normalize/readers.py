@@ -1,6 +1,7 @@
 """A source's files to rows of strings: what a file is, its content says and not its name."""
 
 import bz2
+import codecs
 import gzip
 import lzma
 import mmap
@@ -19,11 +20,11 @@ HEAD_BYTES = 64 << 10
 COPY_BYTES = 1 << 20
 
 _PACKED: dict[bytes, Callable[[Path], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]] = {
-    b"\x1f\x8b": gzip.GzipFile,
+    b"\x1f\x8b\x08": gzip.GzipFile,
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\0": lzma.LZMAFile,
 }
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_file(
@@ -59,11 +60,11 @@ def unpack(path: Path, scratch: Path) -> tuple[Path, str | None]:
             return plain, None
         with opened(path) as packed:
             try:
-                while chunk := packed.read(COPY_BYTES):
+                while chunk := packed.read1(COPY_BYTES):
                     target.write(chunk)
             except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
                 cut = f"the compressed file is damaged: {error}"
-    return plain, cut
+    return (plain, cut) if plain.stat().st_size or cut is None else (path, None)
 
 
 def no_rows(wanted: tuple[str, ...]) -> pl.DataFrame:
@@ -85,7 +86,8 @@ def _read_plain(
         # Not closed by hand: an error may still hold views of it, and then closing raises another.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     delimiter = delimiter_of(head)
-    if is_json(head.removeprefix(b"\xef\xbb\xbf")):
+    head = head.removeprefix(codecs.BOM_UTF8)
+    if is_json(head):
         yield from read_json(data, wanted)
     elif delimiter is not None:
         yield from read_delimited(data, delimiter, wanted, positional)

@@ -183,7 +183,7 @@ def test_the_next_run_resumes_what_the_last_one_left(
     url = server.answer("/a.json", File(DATA, etag='"one"', cut_after=1000), Answer(503))
     with pytest.raises(SourceUnreachable):
         download(http(url), lake, patience=patience)
-    assert not lake.folders("raw/corpus") == [], "the partial file"
+    assert lake.folders("raw/corpus") == ["partial"]
     server.answer("/a.json", File(DATA, etag='"one"'))
     server.requests.clear()
 
@@ -323,7 +323,7 @@ def test_a_wait_that_is_too_long_is_left_to_the_user(
 ):
     url = server.answer("/a.json", Answer(429, headers={"Retry-After": "121"}))
 
-    with pytest.raises(SourceError, match="answered 429 .* asks to wait 121 s") as caught:
+    with pytest.raises(SourceError, match=r"answered 429 .* asks to wait 121 s") as caught:
         download(http(url), lake, patience=patience)
 
     assert waits == []
@@ -454,7 +454,9 @@ def test_progress_goes_back_to_nothing_when_a_download_starts_afresh(
     assert max(done for done, _ in reports) == 6400
 
 
-def test_an_interrupted_download_leaves_no_receipt_and_is_resumed(server: Server, lake: Lake, patience: Patience):
+def test_an_interrupted_download_leaves_no_receipt_and_is_resumed(
+    server: Server, lake: Lake, patience: Patience
+):
     url = server.answer("/a.json", File(DATA, etag='"1"'))
 
     def interrupt(_done: int, _total: int | None) -> None:
@@ -468,3 +470,19 @@ def test_an_interrupted_download_leaves_no_receipt_and_is_resumed(server: Server
 
     assert lake.read(f"{receipt.uri}/a.json") == DATA
     assert server.asked("Range")[1] is not None
+
+
+def test_a_bucket_takes_downloads_too(server: Server, patience: Patience):
+    urls = (
+        server.answer("/a.json", File(DATA, etag='"a"')),
+        server.answer("/b.json", File(DATA, etag='"b"', cut_after=1000), File(DATA, etag='"b"')),
+    )
+    bucket = Lake("memory:///")
+    first = download(http(*urls), bucket, patience=patience)
+    server.answer("/b.json", File(OTHER, etag='"c"'))
+
+    second = download(http(*urls), bucket, patience=patience)
+
+    assert bucket.read(f"{first.uri}/b.json") == DATA
+    assert bucket.read(f"{second.uri}/a.json") == DATA
+    assert bucket.read(f"{second.uri}/b.json") == OTHER

@@ -121,7 +121,7 @@ words = st.text(st.sampled_from("abcdeé中文字ก"), min_size=1, max_size=4)
 fillers = st.lists(words, max_size=12).map(" ".join)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(words, min_size=1, max_size=20).map(" ".join), fillers, fillers, st.booleans())
 def test_a_planted_item_is_found_wherever_it_stands(item, before, after, in_prompt):
     items = index(item)

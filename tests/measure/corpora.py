@@ -89,7 +89,9 @@ def manifest(
         "status": "published" if all(gate.passed for gate in gates) else "rejected",
         "created_at": "2026-11-20T08:49:12+00:00",
         "host": "h",
-        "recipe": recipe_of(*([source.name for source in sources] or ["alpaca"])),
+        "recipe": recipe_of(*([source.name for source in sources] or ["alpaca"])).model_dump(
+            mode="json"
+        ),
         "rows_in": sum(source.rows_in for source in sources),
         "rows_out": rows_out,
         "splits": (SplitEntry(name="train", rows=rows_out, shards=(shard,)),),

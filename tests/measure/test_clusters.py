@@ -4,12 +4,13 @@ from tasks.measure.clusters import PROMPT_CHARS, clusters, largest_clusters
 from tasks.measure.summary import summarise
 from tests.measure.corpora import judged, records
 
-# a: a near copy of it (c), an exact copy of that (d), an exact copy of its own (same id as itself).
+# a: a near copy of it (c), exact copies of that (c again, d), an exact copy of its own (a again).
 # x: fell to e, which a rule dropped.
 CORPUS = """
     record_id | source | drop_reason     | duplicate_of
     a         | alpaca |                 |
     a         | belle  | exact_duplicate | a
+    c         | belle  | exact_duplicate | c
     c         | cot    | near_duplicate  | a
     d         | belle  | exact_duplicate | c
     b         | dolly  |                 |
@@ -23,7 +24,7 @@ CORPUS = """
 def test_a_cluster_counts_the_kept_row_and_all_that_fell_to_it() -> None:
     found = clusters(judged(CORPUS)).sort("record_id").collect()
     assert found.to_dicts() == [
-        {"record_id": "a", "source": "alpaca", "removed_from": ["belle", "cot"], "rows": 4},
+        {"record_id": "a", "source": "alpaca", "removed_from": ["belle", "cot"], "rows": 5},
         {"record_id": "b", "source": "dolly", "removed_from": ["dolly"], "rows": 2},
     ]
 
@@ -32,7 +33,7 @@ def test_the_largest_come_first_with_the_start_of_their_prompt() -> None:
     corpus = judged(CORPUS)
     texts = records(corpus, {"a": "  Name\n a  primate" + "!" * 300})
     first, second = largest_clusters(corpus, texts, 10)
-    assert (first.record_id, first.rows, first.removed_from) == ("a", 4, ("belle", "cot"))
+    assert (first.record_id, first.rows, first.removed_from) == ("a", 5, ("belle", "cot"))
     assert first.prompt == ("Name a primate" + "!" * 300)[:PROMPT_CHARS]
     assert (second.record_id, second.prompt) == ("b", "Name a primate.")
 

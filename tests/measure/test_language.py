@@ -5,7 +5,7 @@ import threading
 import polars as pl
 import pytest
 
-from tasks.measure.language import languages, sample
+from tasks.measure.language import by_script, languages, sample
 
 # fmt: off
 RESPONSES = {  #            response                                                             language
@@ -48,6 +48,9 @@ RESPONSES = {  #            response                                            
     "nothing":             ("",                                                                   None),
     "a number":            ("42",                                                                 None),
     "a sum":               ("3 + 4 = 7",                                                          None),
+    "a long sum":          ("3 + 4 + 5 + 6 + 7 + 8 + 9 + 10 + 11 = 63",                           None),
+    "an equation":         ("x = 3, y = 4, z = 5, 12345678",                                      None),
+    "a list of letters":   ("1. a) 2. b) 3. c)",                                                  None),
     "eleven letters":      ("Hello there",                                                        None),
     "one Han letter":      ("是",                                                                 None),
     "signs":               ("✓ ✗ … — %%% ###",                                                    None),
@@ -66,11 +69,14 @@ def test_a_text_is_told_by_its_letters(response: str, expected: str | None) -> N
 
 
 # fmt: off
-PAIRS = {  #                    prompt                                     response                                    language
-    "the answer decides":      ("Translate 'it rained all day' into German.", "Es hat den ganzen Tag geregnet, und wir sind den ganzen Tag zu Hause geblieben und haben gelesen.", "de"),
-    "a Chinese answer":        ("Say in Chinese that it rained all day.",     "昨天下了一整天的雨，我们待在家里。",              "zh"),
-    "a short answer asks on":  ("How many days are there in a leap year?",    "366",                                     "en"),
-    "a label in two languages": ("这句话的情感是什么？今天天气真好，我很开心。",      "positive",                                "zh"),
+LONG_ENGLISH = "Translate this sentence: it rained for the whole day, so we stayed at home and read. " * 3
+LONG_GERMAN = "Es hat den ganzen Tag geregnet, deshalb sind wir zu Hause geblieben und lasen. " * 3
+PAIRS = {  #                     prompt                                  response                       language
+    "the answer decides":       (LONG_ENGLISH,                           LONG_GERMAN,                   "de"),
+    "and not the question":     (LONG_GERMAN,                            LONG_ENGLISH,                  "en"),
+    "a Chinese answer":         ("Say in Chinese that it rained.",       "昨天下了一整天的雨，我们待在家里。", "zh"),
+    "a short answer asks on":   ("How many days are in a leap year?",    "366",                         "en"),
+    "a label in two languages": ("这句话的情感是什么？今天天气真好，我很开心。", "positive",                    "zh"),
 }
 # fmt: on
 
@@ -78,6 +84,26 @@ PAIRS = {  #                    prompt                                     respo
 @pytest.mark.parametrize(("prompt", "response", "expected"), PAIRS.values(), ids=PAIRS)
 def test_the_response_speaks_before_the_prompt(prompt: str, response: str, expected: str) -> None:
     assert told(prompt, response) == expected
+
+
+# fmt: off
+SCRIPTS = {  #                     text                   language
+    "one letter":                 ("京",                   None),
+    "two letters":                ("北京",                 "zh"),
+    "as many words as letters":   ("北京 Beijing city",    None),
+    "a letter more than words":   ("北京市 Beijing city",  "zh"),
+    "a tenth of it kana":         ("本日晴天気温高空気の",   "ja"),
+    "less than a tenth kana":     ("本日晴天気温高空気新の", "zh"),
+    "half of it Hangul":          ("漢字한글",              "ko"),
+    "less than half Hangul":      ("漢字語한글",            "zh"),
+    "no letter at all":           ("",                     None),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "expected"), SCRIPTS.values(), ids=SCRIPTS)
+def test_a_script_decides_where_it_prevails(text: str, expected: str | None) -> None:
+    assert pl.select(by_script(pl.lit(text))).item() == expected
 
 
 def test_every_row_gets_its_own_answer_in_its_own_place() -> None:

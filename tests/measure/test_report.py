@@ -146,6 +146,10 @@ def test_every_reason_that_dropped_rows_is_explained(page: Page, reason: DropRea
     assert reason.meaning in page.text
 
 
+def test_all_that_did_not_become_a_record_is_counted(page: Page) -> None:
+    assert "could not become a record 1 of 19,002 shown." in page.text
+
+
 def test_numbers_have_thousands_separators(page: Page) -> None:
     assert "19,001" in page.text
     assert "byte 12,345" in page.text

@@ -204,7 +204,7 @@ def pieces(shape: str, ascii_only: bool) -> list[bytes]:
 @example(shape="pretty", ascii_only=True, place=0.0, removed=1, inserted=[b"{"])
 @example(shape="lines", ascii_only=True, place=0.0, removed=20, inserted=[])
 @example(shape="keyed", ascii_only=True, place=0.0, removed=0, inserted=[b"x"])
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_is_damaged_costs_only_the_records_it_touches(
     shape: str,
     ascii_only: bool,

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 @pytest.fixture
-def model(tiny_model: Path) -> Iterator[Any]:
+def model(tiny_model: Path) -> Any:
     """The tiny model with an adapter whose B is not zero."""
     files = BaseFiles("tests/tiny", tiny_model, "local", None)
     torch.manual_seed(0)
@@ -29,7 +29,7 @@ def model(tiny_model: Path) -> Iterator[Any]:
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
                 parameter.normal_()
-    yield adapted
+    return adapted
 
 
 @pytest.fixture
@@ -75,7 +75,10 @@ def with_one_more(tensors: Tensors) -> Tensors:
 
 
 def other_rank(tensors: Tensors) -> Tensors:
-    return {name: one[:1] if "lora_A" in name else one[:, :1] for name, one in tensors.items()}
+    return {
+        name: (one[:1] if "lora_A" in name else one[:, :1]).contiguous()
+        for name, one in tensors.items()
+    }
 
 
 def not_finite(tensors: Tensors) -> Tensors:
