@@ -24,8 +24,8 @@ class Metrics(dy.Schema):
 class Judged(dy.Schema):
     """One row per record that was read, in any order: what it measures and what became of it.
 
-    `stage`, `drop_reason` and `duplicate_of` are null for a published row, `split` for a dropped
-    one. Rows that could not be read are not records and are not here.
+    `stage`, `drop_reason` and `duplicate_of` are null for a published row. Rows that could not be
+    read are not records and are not here.
     """
 
     record_id = dy.String(nullable=False)
@@ -41,7 +41,6 @@ class Judged(dy.Schema):
     stage = dy.String(nullable=True)
     drop_reason = dy.String(nullable=True)
     duplicate_of = dy.String(nullable=True)
-    split = dy.String(nullable=True)
 
 
 class Sample(dy.Schema):

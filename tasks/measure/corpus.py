@@ -12,8 +12,8 @@ from tasks.corpora import latest_manifest
 from tasks.judged import Judgement, judged_index
 from tasks.lake import Lake
 from tasks.measure.gates import check_gates
-from tasks.measure.report import render_report
-from tasks.measure.samples import ledger_samples
+from tasks.measure.report.page import render_report
+from tasks.measure.report.samples import ledger_samples
 from tasks.measure.summary import summarise
 from tasks.measure.tokens import find_tokenizer
 from tasks.shards import scan_shard
@@ -30,7 +30,7 @@ def measure_corpus(
     index = judged_index(lake, judgement)
     tokenizer = find_tokenizer(recipe.measure.tokenizer)
     statistics = summarise(
-        index.lazy().select(name for name in JUDGED if name != "split"),
+        index.lazy().select(JUDGED.names()),
         pl.concat([scan_shard(lake, shard) for shard in judgement.shards]),
         recipe.measure.largest_clusters,
         tokenizer.sha256 if tokenizer else None,

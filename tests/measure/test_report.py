@@ -11,10 +11,10 @@ from schemas.manifest import CorpusManifest, FailedSource, GateResult, Statistic
 from schemas.metrics import SAMPLE
 from schemas.reasons import DropReason
 from schemas.recipe import Gates
-from tasks.measure import report
-from tasks.measure.charts import INK, STAGES, position
 from tasks.measure.gates import check_gates
-from tasks.measure.report import render_report
+from tasks.measure.report import page as report
+from tasks.measure.report.charts import INK, STAGES, position
+from tasks.measure.report.page import render_report
 from tasks.measure.summary import summarise
 from tests.measure.corpora import drop, judged, manifest, records, source
 
@@ -222,7 +222,7 @@ def test_of_each_reason_a_few_rows_are_shown_in_turn_from_each_source() -> None:
 
 
 def test_every_gate_and_every_colour_of_a_chart_has_its_words() -> None:
-    css = (report.FOLDER / "report.css").read_text()
+    css = (report.FOLDER / "page.css").read_text()
     assert set(report.GATE_NAMES) == set(Gates.model_fields)
     assert all(f'[fill="{colour}"]' in css for colour in (INK, *(c for _, c in STAGES.values())))
 

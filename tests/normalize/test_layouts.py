@@ -229,7 +229,9 @@ def test_columns_are_read_under_the_names_the_source_gives(tmp_path: Path) -> No
 
 def test_the_category_is_the_rows_then_the_sources_and_file_means_the_file(tmp_path: Path) -> None:
     def row(category: str | None) -> bytes:
-        return json.dumps({"messages": [{"role": "assistant", "content": "b"}], "category": category}).encode()
+        return json.dumps(
+            {"messages": [{"role": "assistant", "content": "b"}], "category": category}
+        ).encode()
 
     files = {"full/code.generation.jsonl": row(None), "full/ethics.json.gz": row("own")}
     by_file = normalized(tmp_path / "a", files, source("messages", category="file"))
@@ -251,7 +253,9 @@ def test_the_category_is_the_rows_then_the_sources_and_file_means_the_file(tmp_p
         (None, None),
     ],
 )
-def test_tool_definitions_are_kept_as_json(tools: Any, expected: str | None, tmp_path: Path) -> None:
+def test_tool_definitions_are_kept_as_json(
+    tools: Any, expected: str | None, tmp_path: Path
+) -> None:
     row = {"conversations": [{"from": "gpt", "value": "b"}], "tools": tools}
 
     done = normalized(tmp_path, json.dumps([row]).encode(), source("sharegpt"))

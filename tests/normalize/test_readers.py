@@ -116,7 +116,9 @@ DELIMITED = {  #              bytes                                        layou
 # fmt: on
 
 
-@pytest.mark.parametrize(("raw", "layout", "answers", "messages"), DELIMITED.values(), ids=DELIMITED)
+@pytest.mark.parametrize(
+    ("raw", "layout", "answers", "messages"), DELIMITED.values(), ids=DELIMITED
+)
 def test_delimited_text_is_split_by_its_own_rules(
     raw: bytes, layout: str, answers: list[str], messages: list[str], tmp_path: Path
 ) -> None:

@@ -103,15 +103,21 @@ def test_the_category_of_a_chain_of_thought_is_its_file(read: Read) -> None:
     done = read("flan_cot/*.tsv", "cot", category="file")
 
     assert done.records["category"].n_unique() == 7
-    assert not done.records["messages"].list.first().struct.field("content").str.contains(
-        r"\n", literal=True
-    ).any()
+    assert (
+        not done.records["messages"]
+        .list.first()
+        .struct.field("content")
+        .str.contains(r"\n", literal=True)
+        .any()
+    )
 
 
 def test_tool_calls_and_their_answers_are_turns_between_the_others(read: Read) -> None:
     done = read("llama_factory/glaive_toolcall_en_demo.json", "sharegpt")
 
-    turns = done.records.select("row" if "row" in done.records else "source_row", "messages").explode("messages")
+    turns = done.records.select(
+        "row" if "row" in done.records else "source_row", "messages"
+    ).explode("messages")
     roles = turns["messages"].struct.field("role").value_counts()
     assert dict(roles.rows()) == {"user": 746, "assistant": 957, "tool": 211}
 

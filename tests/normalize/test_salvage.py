@@ -105,7 +105,12 @@ JOINED = {
     ("raw", "rows", "said"),
     [
         pytest.param(*case, id=f"{kind}: {name}")
-        for kind, cases in (("array", ARRAYS), ("lines", LINES), ("keyed", KEYED), ("joined", JOINED))
+        for kind, cases in (
+            ("array", ARRAYS),
+            ("lines", LINES),
+            ("keyed", KEYED),
+            ("joined", JOINED),
+        )
         for name, case in cases.items()
     ],
 )
@@ -115,7 +120,9 @@ def test_whole_records_survive_and_each_damaged_stretch_is_told_once(
     found, damage = read(tmp_path, raw.encode())
 
     assert found == list(rows)
-    assert [part in one.message for part, one in zip(said, damage, strict=True)] == [True] * len(said)
+    assert [part in one.message for part, one in zip(said, damage, strict=True)] == [True] * len(
+        said
+    )
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n\r\n"])
@@ -158,7 +165,22 @@ def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path: Path) -> None
 
 
 RECORDS = 7
-TOKENS = [b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"\n", b"null", b'{"', b'": "', b"}{", b"],"]
+TOKENS = [
+    b'"',
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\\",
+    b"\n",
+    b"null",
+    b'{"',
+    b'": "',
+    b"}{",
+    b"],",
+]
 TOKENS += [b"\xff", b"\xe4\xbd", b"\x00", b"\t", b'{"x": ', b'{"instruction": "', b" ", b"<html>"]
 TEXTS = ["plain", 'a "quoted" {word}', "two\nlines \\", "中文，。", "[1, 2]", "x" * 40, ""]
 
@@ -198,7 +220,9 @@ def pieces(shape: str, ascii_only: bool) -> list[bytes]:
     ascii_only=st.booleans(),
     place=st.floats(0, 1),
     removed=st.integers(0, 60),
-    inserted=st.lists(st.one_of(st.sampled_from(TOKENS), st.binary(min_size=1, max_size=3)), max_size=3),
+    inserted=st.lists(
+        st.one_of(st.sampled_from(TOKENS), st.binary(min_size=1, max_size=3)), max_size=3
+    ),
 )
 @example(shape="compact", ascii_only=True, place=0.0, removed=1, inserted=[])
 @example(shape="pretty", ascii_only=True, place=0.0, removed=1, inserted=[b"{"])

@@ -16,7 +16,7 @@ READ_HERE = ("unreadable", "no_response")
 
 @pytest.mark.parametrize("file", LISTED["files"])
 def test_a_sample_yields_its_rows_and_its_planted_faults(file: str, tmp_path: Path) -> None:
-    made_of = load_source(f"sample_{file.split('.')[0]}", SAMPLES)
+    made_of = load_source(f"sample_{file.split('.', maxsplit=1)[0]}", SAMPLES)
     expected: dict[int, Any] = {
         fault["row"]: fault["expect"]
         for fault in LISTED["faults"]

@@ -13,8 +13,8 @@ import yaml
 from schemas.manifest import Composition, CorpusManifest, GateResult, LengthStats
 from schemas.metrics import SAMPLE
 from schemas.reasons import DropReason, Stage
-from tasks.measure.charts import STAGES, unit_name
 from tasks.measure.lengths import ALL, MEASURED
+from tasks.measure.report.charts import STAGES, unit_name
 
 FOLDER = Path(__file__).parent
 SAMPLES_PER_REASON = 5
@@ -98,7 +98,7 @@ def render_report(
     SAMPLES_PER_REASON are shown, in turn from each source. All text of the corpus is escaped, and
     the page's own policy forbids scripts and every request.
     """
-    page = _environment().get_template("report.html.jinja")
+    page = _environment().get_template("page.html.jinja")
     shown = whole_samples(samples)
     html: str = page.render(
         manifest=manifest,
@@ -124,7 +124,7 @@ def draw_charts(manifest: CorpusManifest) -> Mapping[str, Any]:
     """The charts by name, as markup; none of a corpus without published rows but its flow."""
     from markupsafe import Markup
 
-    from tasks.measure import charts
+    from tasks.measure.report import charts
 
     statistics = manifest.statistics
     drawn = {"flow": charts.flow_chart(manifest)}
