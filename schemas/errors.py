@@ -57,7 +57,7 @@ class SourceMissing(SourceError):
 
 
 class SourceUnreachable(SourceError):
-    """Upstream did not answer, or only with errors that pass: the same request may succeed later."""
+    """Upstream gave no answer, or one that passes: the same request may succeed later."""
 
 
 class SourceChanged(SourceError):

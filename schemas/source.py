@@ -128,8 +128,11 @@ class Source(Upstream):
     homepage: str = ""
     priority: int = Field(100, ge=0, description="lower wins when two rows are the same")
     code: bool = Field(False, description="white space and case are content: compare strictly")
-    first_option: int = Field(
-        1, ge=0, le=1, description="multiple choice: the number of option A in numeric answers"
+    first_option: int | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="multiple choice: number of option A in answers; null: 0 if a file has a 0",
     )
     expected_rows: RowBand = RowBand()
 

@@ -27,7 +27,7 @@ class Lake:
         """Open a lake, creating the folder of a local one (raises StorageError)."""
         self.uri = uri.rstrip("/") or "/"
         self.folder = None if "://" in uri else Path(uri).expanduser().absolute()
-        with _storage_errors("open", self.uri):
+        with storage_errors("open", self.uri):
             if self.folder is not None:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._store: Any = LocalStore(self.folder)
@@ -40,7 +40,7 @@ class Lake:
 
     def read(self, key: str) -> bytes:
         """The bytes under a key; raises StorageError, or CorpusDamaged where there are none."""
-        with _storage_errors("read", self.at(key)):
+        with storage_errors("read", self.at(key)):
             try:
                 return bytes(obstore.get(self._store, key).bytes())
             except (NotFoundError, FileNotFoundError):
@@ -51,7 +51,7 @@ class Lake:
 
     def read_if_any(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""
-        with _storage_errors("read", self.at(key)):
+        with storage_errors("read", self.at(key)):
             try:
                 return bytes(obstore.get(self._store, key).bytes())
             except (NotFoundError, FileNotFoundError):
@@ -63,7 +63,7 @@ class Lake:
 
     def size_bytes(self, key: str) -> int | None:
         """How many bytes are under a key, or None where there are none."""
-        with _storage_errors("look up", self.at(key)):
+        with storage_errors("look up", self.at(key)):
             try:
                 return int(obstore.head(self._store, key)["size"])
             except (NotFoundError, FileNotFoundError):
@@ -71,12 +71,12 @@ class Lake:
 
     def put(self, key: str, data: bytes) -> None:
         """Write, replacing what was there; a reader sees the old bytes or the new ones."""
-        with _storage_errors("write", self.at(key)):
+        with storage_errors("write", self.at(key)):
             obstore.put(self._store, key, data)
 
     def create(self, key: str, data: bytes) -> bool:
         """Write if nothing is there yet; False if another writer came first."""
-        with _storage_errors("write", self.at(key)):
+        with storage_errors("write", self.at(key)):
             try:
                 obstore.put(self._store, key, data, mode="create")
             except AlreadyExistsError:
@@ -85,13 +85,13 @@ class Lake:
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under a prefix (a folder), sorted."""
-        with _storage_errors("list", self.at(prefix)):
+        with storage_errors("list", self.at(prefix)):
             batches = obstore.list(self._store, prefix=prefix)
             return sorted(str(item["path"]) for batch in batches for item in batch)
 
     def folders(self, prefix: str) -> list[str]:
         """The names directly under a prefix that have keys below them, sorted."""
-        with _storage_errors("list", self.at(prefix)):
+        with storage_errors("list", self.at(prefix)):
             found = obstore.list_with_delimiter(self._store, prefix=prefix)
             return sorted(
                 str(path).rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"]
@@ -100,7 +100,7 @@ class Lake:
     def delete(self, prefix: str) -> None:
         """Remove every key under a prefix."""
         for key in self.keys(prefix):
-            with _storage_errors("delete", self.at(key)):
+            with storage_errors("delete", self.at(key)):
                 obstore.delete(self._store, key)
 
     @contextlib.contextmanager
@@ -109,7 +109,7 @@ class Lake:
         parent = None
         if self.folder is not None:
             parent = self.folder / "tmp"
-        with _storage_errors("write", self.at("tmp")):
+        with storage_errors("write", self.at("tmp")):
             if parent is not None:
                 parent.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(dir=parent, prefix="winnow-") as folder:
@@ -117,7 +117,7 @@ class Lake:
 
     def adopt(self, path: Path, key: str) -> None:
         """Move a finished local file under a key, atomically, replacing what was there."""
-        with _storage_errors("write", self.at(key)):
+        with storage_errors("write", self.at(key)):
             if self.folder is None:
                 obstore.put(self._store, key, path)
                 path.unlink()
@@ -131,7 +131,7 @@ class Lake:
 
     def move(self, key: str, new_key: str) -> None:
         """Give the bytes under one key another key, replacing what was there."""
-        with _storage_errors("move", self.at(key)):
+        with storage_errors("move", self.at(key)):
             obstore.rename(self._store, key, new_key)
 
     def claim_folder(self, prefix: str, new_prefix: str) -> bool:
@@ -145,7 +145,7 @@ class Lake:
                 f"{self.uri}: a version can be published to a folder only. Use a lake on a disk."
             )
         target = self.folder / new_prefix
-        with _storage_errors("write", str(target)):
+        with storage_errors("write", str(target)):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 (self.folder / prefix).rename(target)
@@ -161,7 +161,7 @@ class Lake:
         if self.folder is None:
             raise StorageError(f"{self.uri}: only a lake on a disk can be locked.")
         path = self.folder / f"{key}.lock"
-        with _storage_errors("lock", str(path)):
+        with storage_errors("lock", str(path)):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("w") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
@@ -174,7 +174,7 @@ class Lake:
 
 
 @contextlib.contextmanager
-def _storage_errors(verb: str, where: str) -> Iterator[None]:
+def storage_errors(verb: str, where: str) -> Iterator[None]:
     """Turn what the operating system or the cloud says into a StorageError with a next step."""
     try:
         yield

@@ -245,9 +245,7 @@ def _find_survivor(
     for _ in range(min(found, rules.candidates)):
         best = 0
         for place in range(1, found):
-            ahead = walk.agreeing[place] - walk.agreeing[best]
-            older = rank[walk.candidates[place]] < rank[walk.candidates[best]]
-            if ahead > 0 or (ahead == 0 and older):
+            if walk.agreeing[place] > walk.agreeing[best]:
                 best = place
         other = np.int64(walk.candidates[best])
         walk.agreeing[best] = -1

@@ -60,11 +60,11 @@ class Patience:
             if self._is_too_long(failure.wait_s):
                 raise SourceError(
                     f"{failure} and asks to wait {failure.wait_s:.0f} s. Run it again after that."
-                ) from failure
+                ) from failure.__cause__
             tried = retrying.statistics["attempt_number"]
-            raise SourceUnreachable(f"{failure} (attempt {tried}, the last). {next_step}") from (
-                failure
-            )
+            raise SourceUnreachable(
+                f"{failure} (attempt {tried}, the last). {next_step}"
+            ) from failure.__cause__
 
     def _is_over(self, state: RetryCallState) -> bool:
         return self._is_too_long(_asked_wait_s(state)) or stop_after_attempt(self.attempts)(state)

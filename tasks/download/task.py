@@ -15,7 +15,6 @@ from tasks.lake import Lake
 
 RETRIES = 2
 BACKOFF_S = 5
-TIMEOUT_S = 6 * 60 * 60
 
 
 def worth_retrying(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
@@ -31,7 +30,6 @@ def worth_retrying(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
     retry_delay_seconds=exponential_backoff(BACKOFF_S),
     retry_jitter_factor=0.5,
     retry_condition_fn=worth_retrying,
-    timeout_seconds=TIMEOUT_S,
     cache_policy=NO_CACHE,
     log_prints=False,
 )

@@ -72,10 +72,11 @@ class Transfer:
             there_bytes = self.data.stat().st_size
         except (FileNotFoundError, ValidationError):
             return 0, None
-        if half.resumable_by is None or there_bytes == 0:
+        whole_bytes = half.size_bytes
+        if half.resumable_by is None or not 0 < there_bytes <= (whole_bytes or there_bytes):
             return 0, None
-        if half.size_bytes is not None:  # asking for one byte at least: no range is ever empty
-            there_bytes = min(there_bytes, half.size_bytes - 1)
+        if there_bytes == whole_bytes:  # ask for one byte at least: no range is ever empty
+            there_bytes -= 1
         return there_bytes, half
 
     def discard(self) -> None:
@@ -226,7 +227,6 @@ def _receive(
     with transfer.data.open("r+b" if there_bytes else "wb") as file:
         for chunk in _chunks(file, there_bytes):
             digest.update(chunk)
-        file.truncate()
         transfer.half.write_text(half.model_dump_json(), encoding="utf-8")
         tally.expect(transfer.name, half.size_bytes)
         for chunk in response.iter_bytes():

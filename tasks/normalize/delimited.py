@@ -4,6 +4,7 @@ Tabs separate fields and quotes mean nothing in a file whose first line holds a 
 comma-separated text a quoted field may hold commas, doubled quotes and newlines (RFC 4180).
 """
 
+import contextlib
 import csv
 import mmap
 from collections.abc import Iterator, Sequence
@@ -41,6 +42,8 @@ def read_delimited(
         text, replaced = text_of(raw)
         records = _records(text.decode(), offset, quoted=delimiter == ",")
         fields = _fields(records, delimiter)
+        if fields.is_empty():
+            continue
         if names is None:
             first = [name.strip() for name in fields["fields"][0].to_list()]
             named = bool({*first} & {*wanted})
@@ -91,8 +94,24 @@ def _fields(records: pl.DataFrame, delimiter: str) -> pl.DataFrame:
     if delimiter == "\t":
         return records.with_columns(fields=pl.col("record").str.split(delimiter))
     csv.field_size_limit(MAX_FIELD_BYTES)
-    rows = list(csv.reader(records["record"], delimiter=delimiter))
+    rows = _csv_rows(records["record"].to_list())
     return records.with_columns(fields=pl.Series(rows, dtype=pl.List(pl.String)))
+
+
+def _csv_rows(records: list[str]) -> list[list[str]]:
+    """The fields of each record; none of a record whose quotes or newlines make no sense."""
+    with contextlib.suppress(csv.Error):
+        rows = list(csv.reader(records))
+        if len(rows) == len(records):
+            return rows
+    return [_csv_row(record) for record in records]
+
+
+def _csv_row(record: str) -> list[str]:
+    try:
+        return next(csv.reader([record]), [])
+    except csv.Error:
+        return []
 
 
 def _batch(

@@ -1,7 +1,7 @@
 """The layouts by name: the columns each reads, under which names, and how they become turns."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
@@ -13,7 +13,11 @@ from tasks.normalize.cot import cot_turns
 from tasks.normalize.dolly import dolly_turns
 from tasks.normalize.hugnlp import hugnlp_turns
 from tasks.normalize.messages import messages_turns
-from tasks.normalize.multiple_choice import OPTION_COLUMNS, multiple_choice_turns
+from tasks.normalize.multiple_choice import (
+    OPTION_COLUMNS,
+    first_option,
+    multiple_choice_turns,
+)
 from tasks.normalize.question_contexts import question_contexts_turns
 from tasks.normalize.raw import OFFSET
 from tasks.normalize.scan import NESTED
@@ -30,11 +34,13 @@ class Shape:
     """One layout: the columns it reads, their order where a file names none, and its turns.
 
     `aliases` are names under which corpora of this layout keep a column, tried after the source's.
+    Where rows alone do not tell how to read them, `settle` makes `turns` from a file's first batch.
     """
 
     columns: tuple[str, ...]
     turns: Callable[[pl.DataFrame], Parsed]
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settle: Callable[[pl.DataFrame], Callable[[pl.DataFrame], Parsed]] | None = None
 
     def names(self, columns: Columns) -> Mapping[str, tuple[str, ...]]:
         """For each column that is read, the names it may have in the raw data, in order."""
@@ -71,13 +77,15 @@ class Shape:
 
 def shape_of(source: Source) -> Shape:
     """The shape of a source's rows."""
-    if source.layout == Layout.MULTIPLE_CHOICE:
-        return Shape(
-            ("question", "options", "answer", "explanation", *OPTION_COLUMNS),
-            partial(multiple_choice_turns, first_option=source.first_option),
-            {"answer": ("cop",), "explanation": ("exp",)},
-        )
-    return _SHAPES[source.layout]
+    shape = _SHAPES[source.layout]
+    if source.first_option is not None:
+        turns = partial(multiple_choice_turns, first_option=source.first_option)
+        return replace(shape, turns=turns, settle=None)
+    return shape
+
+
+def _counted_from(rows: pl.DataFrame) -> Callable[[pl.DataFrame], Parsed]:
+    return partial(multiple_choice_turns, first_option=first_option(rows))
 
 
 _SHAPES = {
@@ -90,6 +98,12 @@ _SHAPES = {
     Layout.MESSAGES: Shape(("messages",), messages_turns),
     Layout.HUGNLP: Shape(("text",), hugnlp_turns),
     Layout.COT: Shape(("question", "answer", "explanation"), cot_turns),
+    Layout.MULTIPLE_CHOICE: Shape(
+        ("question", "options", "answer", "explanation", *OPTION_COLUMNS),
+        multiple_choice_turns,
+        {"answer": ("cop",), "explanation": ("exp",)},
+        settle=_counted_from,
+    ),
     Layout.QUESTION_CONTEXTS: Shape(
         ("question", "contexts", "explanation", "answer"),
         question_contexts_turns,

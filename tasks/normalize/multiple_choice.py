@@ -11,7 +11,12 @@ OPTION_COLUMNS = ("opa", "opb", "opc", "opd", "ope")
 UNLABELLED = "-1"
 
 
-def multiple_choice_turns(rows: pl.DataFrame, first_option: int) -> Parsed:
+def first_option(rows: pl.DataFrame) -> int:
+    """The number of option A: 0 if an answer is 0, else 1."""
+    return 0 if rows["answer"].str.strip_chars().eq("0").any() else 1
+
+
+def multiple_choice_turns(rows: pl.DataFrame, first_option: int = 1) -> Parsed:
     """The question with its lettered options, then `B. the option` and the explanation.
 
     One row per row of the batch: `row`, `question`, `options` (an object by letter or a list),

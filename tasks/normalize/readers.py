@@ -80,7 +80,7 @@ def _read_plain(
         if is_columnar(head):
             try:
                 yield from read_columnar(path, wanted)
-            except pl.exceptions.PolarsError as error:
+            except (pl.exceptions.PolarsError, OSError) as error:
                 yield _unreadable(head, wanted, f"the columns cannot be read: {error}")
             return
         # Not closed by hand: an error may still hold views of it, and then closing raises another.

@@ -1,7 +1,7 @@
 """One file's batches to records and ledger rows, in one sequence."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +43,9 @@ def records_of(
     shape = shape_of(source)
     wanted, positional = shape.wanted(source.columns), shape.positional(source.columns)
     for batch in read_file(path, wanted, positional, scratch):
+        if shape.settle is not None and batch.rows.height:
+            first = shape.renamed(batch.rows, source.columns)
+            shape = replace(shape, turns=shape.settle(first), settle=None)
         yield outcome_of(batch, shape, source, file, category)
 
 

@@ -124,6 +124,8 @@ def test_of_two_sources_the_stricter_rule_holds():
     assert judged(("loose", "strict"), ANSWER, other) == {}
     assert judged(("loose", "loose"), ANSWER + " 1990", ANSWER + " 1991") == {1: 0}
     assert judged(("loose", "strict"), ANSWER + " 1990", ANSWER + " 1991") == {}
+    years = [f"{ANSWER} {year}" for year in (1990, 1991, 1992)]
+    assert judged(("loose", "loose", "strict"), *years) == {1: 0}
 
 
 def test_tools_must_be_the_same():
@@ -211,14 +213,15 @@ def test_threads_do_not_change_the_result():
 
 
 def test_rows_of_one_prompt_share_a_cluster_named_by_its_smallest_record():
+    sources = [source("first", 1), source("last", 9)]
     rows = records(
         [
-            {"user": "Tell me a joke", "assistant": "Knock knock."},
-            {"user": "What is a lemur?", "assistant": "A primate."},
-            {"user": "tell me a  JOKE", "assistant": "A man walks into a bar."},
+            {"source": "last", "user": "Tell me a joke", "assistant": "Knock knock."},
+            {"source": "last", "user": "What is a lemur?", "assistant": "A primate."},
+            {"source": "first", "user": "tell me a  JOKE", "assistant": "A man walks into a bar."},
         ]
     )
-    judged = judge_near(rows)
+    judged = judge_near(rows, sources)
     ids = rows["record_id"]
     assert judged["cluster"].to_list() == [ids[0], ids[1], ids[0]]
 

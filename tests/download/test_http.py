@@ -177,6 +177,32 @@ def test_a_cut_body_is_resumed_where_it_stopped(
     assert len(waits) == 2
 
 
+def test_a_cut_body_without_an_etag_is_resumed_by_its_date(
+    server: Server, lake: Lake, patience: Patience
+):
+    cut = File(DATA, last_modified=DATE, cut_after=1000)
+    url = server.answer("/a.json", cut, File(DATA, last_modified=DATE))
+
+    receipt = download(http(url), lake, patience=patience)
+
+    assert server.asked("Range") == [None, "bytes=1000-"]
+    assert server.asked("If-Range") == [None, DATE]
+    assert receipt.files[0].sha256 == digest(DATA)
+
+
+def test_leftovers_that_are_longer_than_the_file_are_not_built_upon(
+    server: Server, lake: Lake, patience: Patience
+):
+    url = server.answer("/a.json", File(DATA, etag='"one"', cut_after=1000), Answer(404))
+    with pytest.raises(SourceMissing):
+        download(http(url), lake, patience=patience)
+    (left,) = Path(lake.folder).glob("raw/corpus/partial/*/0.data")
+    left.write_bytes(b"x" * (len(DATA) + 1))
+    server.answer("/a.json", File(DATA, etag='"one"'))
+
+    assert download(http(url), lake, patience=patience).files[0].sha256 == digest(DATA)
+
+
 def test_the_next_run_resumes_what_the_last_one_left(
     server: Server, lake: Lake, patience: Patience
 ):

@@ -24,12 +24,11 @@ def test_only_an_upstream_out_of_reach_is_worth_another_try(error: Exception, re
     assert worth_retrying(None, None, Failed(data=error)) is retried  # type: ignore[arg-type]
 
 
-def test_the_task_waits_longer_each_time_and_never_for_ever():
+def test_the_task_waits_longer_each_time():
     assert download_source.retry_condition_fn is worth_retrying
     assert download_source.retries == 2
     assert download_source.retry_delay_seconds == [5, 10]
     assert download_source.retry_jitter_factor == 0.5
-    assert download_source.timeout_seconds == 6 * 60 * 60
     assert download_source.cache_policy == NO_CACHE
 
 

@@ -104,8 +104,8 @@ MESSAGES = {
 CHOICE = {
     "numbered from one":         ({"question": "Q", "opa": "x", "opb": "y", "opc": "z", "opd": "w", "cop": 1}, [(U, "Q\n\nA. x\nB. y\nC. z\nD. w"), (A, "A. x")]),
     "the last option":           ({"question": "Q", "opa": "x", "opb": "y", "cop": 2},                [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
-    "beyond the last":           ({"question": "Q", "opa": "x", "opb": "y", "cop": 3},                None),
     "before the first":          ({"question": "Q", "opa": "x", "opb": "y", "cop": 0},                None),
+    "beyond the last":           ({"question": "Q", "opa": "x", "opb": "y", "cop": 3},                None),
     "options that are numbers":  ({"question": "Q", "opa": "2", "opb": "1", "cop": 2},                [(U, "Q\n\nA. 2\nB. 1"), (A, "B. 1")]),
     "explained":                 ({"question": "Q", "opa": "x", "opb": "y", "cop": 2, "exp": "Why"},   [(U, "Q\n\nA. x\nB. y"), (A, "B. y\n\nWhy")]),
     "explained by null":         ({"question": "Q", "opa": "x", "opb": "y", "cop": 2, "exp": None},    [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
@@ -155,7 +155,8 @@ def test_a_row_becomes_its_conversation_or_a_ledger_row(layout: str, tmp_path: P
     table = TABLES[layout]
     raw = json.dumps([row for row, _ in table.values()], ensure_ascii=False).encode()
 
-    done = normalized(tmp_path, raw, source(layout))
+    fields = {"first_option": 1} if layout == "multiple_choice" else {}
+    done = normalized(tmp_path, raw, source(layout, **fields))
 
     found: dict[str, Any] = dict.fromkeys(table)
     names = list(table)
@@ -212,7 +213,7 @@ NO_INPUT = {
 # fmt: on
 
 
-@pytest.mark.parametrize(("text", "expected"), NO_INPUT.items(), ids=lambda value: repr(value))
+@pytest.mark.parametrize(("text", "expected"), NO_INPUT.items(), ids=repr)
 def test_only_a_text_that_says_nothing_else_means_no_input(text: str, expected: bool) -> None:
     assert pl.select(no_input(pl.lit(text))).item() is expected
 
@@ -263,9 +264,25 @@ def test_tool_definitions_are_kept_as_json(
     assert done.records["tools"].to_list() == [expected]
 
 
-@pytest.mark.parametrize(("first_option", "expected"), [(1, "A. x"), (0, "B. y")])
-def test_the_source_says_from_which_number_options_count(
-    first_option: int, expected: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [([1, 2, 2], ["A. x", "B. y", "B. y"]), ([1, 0, 2], ["B. y", "A. x", "C. z"])],
+    ids=["from one", "from nought"],
+)
+def test_a_file_with_an_answer_nought_counts_options_from_nought(
+    answers: list[int], expected: list[str], tmp_path: Path
+) -> None:
+    rows = [{"question": "Q", "opa": "x", "opb": "y", "opc": "z", "cop": cop} for cop in answers]
+    files = {"a.json": json.dumps(rows).encode(), "b.json": json.dumps(rows[:1]).encode()}
+
+    done = normalized(tmp_path, files, source("multiple_choice"))
+
+    assert [conversation[-1][1] for conversation in done.conversations] == [*expected, "A. x"]
+
+
+@pytest.mark.parametrize(("first_option", "expected"), [(1, "A. x"), (0, "B. y"), (None, "A. x")])
+def test_the_source_may_say_from_which_number_options_count(
+    first_option: int | None, expected: str, tmp_path: Path
 ) -> None:
     row = {"question": "Q", "opa": "x", "opb": "y", "opc": "z", "cop": 1}
 

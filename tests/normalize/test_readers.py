@@ -111,6 +111,7 @@ DELIMITED = {  #              bytes                                        layou
     "CRLF and a mark":       (b"\xef\xbb\xbfq\ta\tr\r\nq\tb\tr\r\n",       "cot",    ["a", "b"],  []),
     "no UTF-8":              (b"q\xff\ta\tr\n",                            "cot",    ["a"],       []),
     "CSV, a field too few":  (b"question,answer\nq,a\nq\n",                "cot",    ["a"],       ["expected 2 fields (question, answer), found 1"]),
+    "CSV, bare newline":     (b"question,answer\nq,a\nq,b\rc\nq,d\n",     "cot",    ["a", "d"],  ["expected 2 fields (question, answer), found 0"]),
     "CSV, quote left open":  (b'question,answer\nq,a\nq,"b\nq,c\n',        "cot",    ["a", "b\nq,c"], []),
 }
 # fmt: on
