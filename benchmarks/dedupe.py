@@ -18,6 +18,7 @@ shingles and bands; `--peer-python` names an interpreter that has it.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -212,11 +213,18 @@ def run_rensa(texts: str, kept: str) -> None:
     print(json.dumps({"removed": len(flags) - sum(flags)}))
 
 
-def measured(command: list[str]) -> dict[str, Any]:
-    """Run a process: its last line, wall_s, cpu_s and peak_mb of the whole process."""
+def measured(command: list[str], kernels: Path | None = None) -> dict[str, Any]:
+    """Run a process: its last line, wall_s, cpu_s and peak_mb of the whole process.
+
+    `kernels` is where compiled kernels are kept, if not in their usual place.
+    """
+    settings = {"NUMBA_CACHE_DIR": str(kernels)} if kernels else {}
     begun = time.perf_counter()
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        command,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout is not None
     said = process.stdout.read().decode()
@@ -243,13 +251,11 @@ def rensa_command(peer_python: str, texts: Path, kept: Path) -> list[str]:
 
 
 def has_rensa(peer_python: str) -> bool:
-    """Whether an interpreter has the peer."""
-    return (
-        subprocess.run(
-            [peer_python, "-c", "import rensa, polars"], check=False, capture_output=True
-        ).returncode
-        == 0
-    )
+    """Whether an interpreter is there and has the peer."""
+    if shutil.which(peer_python) is None:
+        return False
+    command = [peer_python, "-c", "import rensa, polars"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 # Quality
@@ -325,6 +331,11 @@ def brute_force(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def recall(caught: np.ndarray) -> str:
+    """The share of pairs that were caught, and of how many."""
+    return f"{caught.mean():.4f} of {len(caught)}" if len(caught) else "no such pair"
+
+
 def quality(kept: np.ndarray, pairs: pl.DataFrame) -> dict[str, str]:
     """Recall: pairs of which not both stay. False: rows removed with no kept row at 0.7 or more."""
     lowest = pl.min_horizontal("prompt", "response")
@@ -336,8 +347,8 @@ def quality(kept: np.ndarray, pairs: pl.DataFrame) -> dict[str, str]:
     excused[left[kept[right]]] = True
     excused[right[kept[left]]] = True
     return {
-        "recall at 0.80": f"{caught[at >= 0.8].mean():.4f} of {(at >= 0.8).sum()}",
-        "recall at 0.85": f"{caught[at >= 0.85].mean():.4f} of {(at >= 0.85).sum()}",
+        "recall at 0.80": recall(caught[at >= 0.8]),
+        "recall at 0.85": recall(caught[at >= 0.85]),
         "removed": str(int((~kept).sum())),
         "false": str(int((~kept & ~excused).sum())),
     }
@@ -417,11 +428,12 @@ def compare(corpora: Path | None, rows: int, threads: int, peer_python: str) -> 
         folder = Path(name)
         all_rows = repeated(base, rows)
         write_lake(all_rows, str(folder / "warm"))
-        first = measured(winnow_command(str(folder / "warm"), threads))
+        first = measured(winnow_command(str(folder / "warm"), threads), folder / "kernels")
         write_lake(all_rows, str(folder / "speed"))
+        second = measured(winnow_command(str(folder / "speed"), threads), folder / "kernels")
         table = [
-            speed_row("Winnow, first run", rows, first),
-            speed_row("Winnow", rows, measured(winnow_command(str(folder / "speed"), threads))),
+            speed_row("Winnow, compiling", rows, first),
+            speed_row("Winnow", rows, second),
         ]
         text = pl.concat_str("prompt", "response", separator="\n\n").alias("text")
         if peer:

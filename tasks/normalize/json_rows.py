@@ -111,23 +111,28 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
     place: Place | None = find_container(data, array, wanted)
     keys = wanted
     window = WINDOW_BYTES
+    steps: list[Step] = []
+    damage: list[Damage] = []
     while place is not None:
         end = min(place.position + window, array.size)
         step = _walk(array, place, end)
         if keys is wanted and not set(wanted).isdisjoint(step.keys):
             keys = (*wanted, *step.keys)
         window = WINDOW_BYTES
-        damage: tuple[Damage, ...] = ()
+        found: tuple[Damage, ...] = ()
         if step.code == scan.FULL or (end < array.size and step.code in (scan.CUT, scan.ENDED)):
             if step.place == place:
                 window = 2 * (end - place.position)
             place = step.place
         elif step.code == scan.ENDED:
-            step, damage, place = _finish(data, step, keys)
+            step, found, place = _finish(data, step, keys)
         else:
-            step, damage, place = _mend(data, step, keys)
-        if step.lines or damage:
-            yield _batch(step, damage, wanted)
+            step, found, place = _mend(data, step, keys)
+        steps.append(step)
+        damage.extend(found)
+        if place is None or _fills_a_batch(steps, damage):
+            yield _batch(steps, damage, wanted)
+            steps, damage = [], []
 
 
 def _walk(array: Bytes, place: Place, end: int) -> Step:
@@ -168,11 +173,17 @@ def _mend(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
     return step, (_damage(data, stretch, step.code, step.where),), again
 
 
-def _batch(step: Step, damage: tuple[Damage, ...], wanted: tuple[str, ...]) -> Batch:
-    lines, replaced = text_of(step.lines)
-    offsets = pl.Series(OFFSET, step.offsets).cast(pl.UInt64)
+def _fills_a_batch(steps: list[Step], damage: list[Damage]) -> bool:
+    """Whether there is enough for one: damage cuts walks short, and a batch is worth its cost."""
+    rows = len(damage) + sum(step.offsets.size for step in steps)
+    return rows >= BATCH_ROWS or sum(len(step.lines) for step in steps) >= WINDOW_BYTES
+
+
+def _batch(steps: list[Step], damage: list[Damage], wanted: tuple[str, ...]) -> Batch:
+    lines, replaced = text_of(b"".join(step.lines for step in steps))
+    offsets = pl.Series(OFFSET, np.concatenate([step.offsets for step in steps])).cast(pl.UInt64)
     rows = flat_lines(lines, wanted).insert_column(0, offsets)
-    return Batch(rows, damage, {"invalid_utf8": replaced})
+    return Batch(rows, tuple(damage), {"invalid_utf8": replaced})
 
 
 def flat_lines(lines: bytes, wanted: tuple[str, ...]) -> pl.DataFrame:

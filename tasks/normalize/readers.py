@@ -85,6 +85,16 @@ def _read_plain(
             return
         # Not closed by hand: an error may still hold views of it, and then closing raises another.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    for batch in _batches(data, head, wanted, positional):
+        yield batch
+        if hasattr(data, "madvise"):
+            # Pages that were read need not stay in memory; those wanted again come from the cache.
+            data.madvise(mmap.MADV_DONTNEED)
+
+
+def _batches(
+    data: mmap.mmap, head: bytes, wanted: tuple[str, ...], positional: tuple[str, ...]
+) -> Iterator[Batch]:
     delimiter = delimiter_of(head)
     head = head.removeprefix(codecs.BOM_UTF8)
     if is_json(head):

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import CorpusDamaged, SourceEmpty
@@ -17,6 +17,8 @@ from tasks.lake import Lake
 from tasks.normalize.normalize import normalize, stem
 from tasks.normalize.task import normalize_source
 from tests.normalize.lakes import Normalized, normalized, receipt, source
+
+SLOW = [HealthCheck.too_slow]
 
 
 def rows(count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -85,7 +87,7 @@ def test_an_append_upstream_changes_the_last_shard_only(tmp_path: Path) -> None:
     shard_rows=st.integers(1, 30),
     broken=st.booleans(),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=SLOW)
 def test_records_do_not_depend_on_how_they_are_sharded(
     counts: list[int],
     shard_rows: int,

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tasks.normalize.raw import OFFSET, Damage
 from tasks.normalize.readers import read_file
 from tests.normalize.lakes import normalized, source
 
+SLOW = [HealthCheck.too_slow]
 WANTED = ("instruction", "input", "output")
 
 
@@ -228,7 +229,7 @@ def pieces(shape: str, ascii_only: bool) -> list[bytes]:
 @example(shape="pretty", ascii_only=True, place=0.0, removed=1, inserted=[b"{"])
 @example(shape="lines", ascii_only=True, place=0.0, removed=20, inserted=[])
 @example(shape="keyed", ascii_only=True, place=0.0, removed=0, inserted=[b"x"])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=SLOW)
 def test_what_is_damaged_costs_only_the_records_it_touches(
     shape: str,
     ascii_only: bool,

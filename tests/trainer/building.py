@@ -133,7 +133,7 @@ def build_corpus(
             "status": status,
             "created_at": "2025-01-01T00:00:00Z",
             "host": "tests",
-            "recipe": recipe,
+            "recipe": recipe.model_dump(mode="json"),
             "sources": sources,
             "rows_in": len(everything),
             "rows_out": len(everything),
