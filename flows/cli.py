@@ -285,7 +285,7 @@ def ui(
     """Start the Prefect server and its UI on this machine, until Ctrl-C."""
     from flows.server import serve
 
-    raise typer.Exit(serve(port))
+    serve(port)
 
 
 @app.command()

@@ -1,13 +1,12 @@
 """Progress of mapped work, on the terminal of whoever watches and nowhere else."""
 
 import contextlib
-import sys
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prefect.futures import PrefectFuture, as_completed
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,8 +16,18 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-_console = Console(file=sys.stderr, highlight=False)
+from flows.terminal import err, plain
+
+_console = err
 _watched = False
+_TOLD = (logging.getLogger("tasks"), logging.getLogger("trainer"))
+
+
+class _Teller(logging.Handler):
+    """Shows what stages and trainer log, below the step they are in."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _console.print(plain(f"    {record.getMessage()}"))
 
 
 @contextlib.contextmanager
@@ -26,10 +35,15 @@ def watched(quiet: bool) -> Iterator[None]:
     """Show progress on standard error while the block runs, unless `quiet`."""
     global _watched  # noqa: PLW0603
     before, _watched = _watched, not quiet
+    teller = _Teller(logging.INFO)
+    for logger in _TOLD if not quiet else ():
+        logger.addHandler(teller)
     try:
         yield
     finally:
         _watched = before
+        for logger in _TOLD:
+            logger.removeHandler(teller)
 
 
 @contextlib.contextmanager

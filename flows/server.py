@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import NoReturn
 
 from flows.terminal import out, plain
 from schemas.recipe import DEPLOYMENTS
@@ -12,8 +13,8 @@ HOST = "127.0.0.1"
 DEFAULT_API = f"http://{HOST}:4200/api"
 
 
-def serve(port: int) -> int:
-    """Run the server until it is stopped; returns its exit code."""
+def serve(port: int) -> NoReturn:
+    """Become the server, so that who stops this process stops it."""
     api = f"http://{HOST}:{port}/api"
     out.print(
         plain(
@@ -24,7 +25,8 @@ def serve(port: int) -> int:
             f"  .venv/bin/prefect worker start --pool {POOL}"
         )
     )
-    return _prefect("server", "start", "--host", HOST, "--port", str(port), api=api)
+    command = _command("server", "start", "--host", HOST, "--port", str(port))
+    os.execve(sys.executable, command, os.environ | {"PREFECT_API_URL": api})  # noqa: S606
 
 
 def deploy_all() -> int:
@@ -39,13 +41,21 @@ def deploy_all() -> int:
     return _prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file), api=api)
 
 
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", *arguments]
+
+
 def _prefect(*arguments: str, api: str, silent: bool = False) -> int:
-    command = [sys.executable, "-m", "prefect", *arguments]
     sink = subprocess.DEVNULL if silent else None
     environment = os.environ | {"PREFECT_API_URL": api}
     try:
         done = subprocess.run(  # noqa: S603
-            command, env=environment, cwd=DEPLOYMENTS.parent, stdout=sink, stderr=sink, check=False
+            _command(*arguments),
+            env=environment,
+            cwd=DEPLOYMENTS.parent,
+            stdout=sink,
+            stderr=sink,
+            check=False,
         )
     except KeyboardInterrupt:
         return 0

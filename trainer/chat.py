@@ -58,7 +58,7 @@ class Chat:
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 generation_config=config,
-                streamer=_streamer(self.template.tokenizer, on_text),
+                streamer=_streamer(self.template, on_text),
             )
         said = self.template.tokenizer.decode(found[0, ids.shape[1] :], skip_special_tokens=True)
         answer = str(said).removeprefix(self.template.lead)
@@ -212,12 +212,15 @@ def _answer(talk: Chat, question: str, out: Console) -> None:
     out.print()
 
 
-def _streamer(tokenizer: Any, on_text: Callable[[str], None]) -> Any:
+def _streamer(template: Any, on_text: Callable[[str], None]) -> Any:
     """A transformers streamer that hands on the answer's text as its words become whole."""
     from transformers import TextStreamer
 
     class Streamer(TextStreamer):
-        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002
-            on_text(text)
+        lead = template.lead
 
-    return Streamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002
+            on_text(text.removeprefix(self.lead))
+            self.lead = ""
+
+    return Streamer(template.tokenizer, skip_prompt=True, skip_special_tokens=True)

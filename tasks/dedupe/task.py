@@ -12,7 +12,6 @@ from tasks.lake import Lake
 @task(
     name="dedupe-exact",
     task_run_name="dedupe-exact-{recipe.name}",
-    tags=["dedupe"],
     cache_policy=NO_CACHE,
 )
 def mark_exact(
@@ -28,7 +27,6 @@ def mark_exact(
 @task(
     name="dedupe-near",
     task_run_name="dedupe-near-{recipe.name}",
-    tags=["dedupe"],
     cache_policy=NO_CACHE,
 )
 def mark_near(

@@ -25,7 +25,6 @@ def worth_retrying(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
 @task(
     name="download",
     task_run_name="download-{source.name}",
-    tags=["download"],
     retries=RETRIES,
     retry_delay_seconds=exponential_backoff(BACKOFF_S),
     retry_jitter_factor=0.5,

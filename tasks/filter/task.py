@@ -12,7 +12,6 @@ from tasks.lake import Lake
 @task(
     name="index-evaluations",
     task_run_name="index-evaluations",
-    tags=["filter"],
     cache_policy=NO_CACHE,
 )
 def index_evaluations(lake_uri: str, contamination: Contamination) -> StageManifest:
@@ -20,7 +19,7 @@ def index_evaluations(lake_uri: str, contamination: Contamination) -> StageManif
     return index_sets(Lake(lake_uri), contamination)
 
 
-@task(name="filter", task_run_name="filter-{shard.source}", tags=["filter"], cache_policy=NO_CACHE)
+@task(name="filter", task_run_name="filter-{shard.source}", cache_policy=NO_CACHE)
 def judge_shard(
     lake_uri: str, shard: ShardRef, rules: Filter, evaluations: StageManifest | None
 ) -> StageManifest:

@@ -26,7 +26,7 @@ from tasks.stages import finish, finished, stage_digest, stage_key
 STAGE = "measure"
 
 
-@task(name=STAGE, task_run_name="measure-{shard.source}", tags=[STAGE], cache_policy=NO_CACHE)
+@task(name=STAGE, task_run_name="measure-{shard.source}", cache_policy=NO_CACHE)
 def measure_shard(lake_uri: str, shard: ShardRef, measure: Measure) -> StageManifest:
     """METRICS of one normalize shard are in the lake, row for row; measured once for its content.
 
@@ -62,7 +62,7 @@ def measure_shard(lake_uri: str, shard: ShardRef, measure: Measure) -> StageMani
     )
 
 
-@task(task_run_name="summarise-{recipe.name}", tags=[STAGE], cache_policy=NO_CACHE)
+@task(task_run_name="summarise-{recipe.name}", cache_policy=NO_CACHE)
 def summarise_corpus(
     lake_uri: str,
     recipe: Recipe,

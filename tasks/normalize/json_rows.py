@@ -102,6 +102,35 @@ class Step:
         return replace(self, lines=self.lines + line, offsets=np.append(self.offsets, offset))
 
 
+class Gathered:
+    """Steps on their way to a batch: damage cuts walks short, and a batch should be worth its cost.
+
+    `rows` counts damage too; `size_bytes` is that of the lines.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+        self._damage: list[Damage] = []
+        self.rows = 0
+        self.size_bytes = 0
+
+    def add(self, step: Step, damage: tuple[Damage, ...]) -> None:
+        """Take one more step and what it found damaged."""
+        self._steps.append(step)
+        self._damage += damage
+        self.rows += step.offsets.size + len(damage)
+        self.size_bytes += len(step.lines)
+
+    def batch(self, wanted: tuple[str, ...]) -> Batch:
+        """The wanted columns of all the records, and all the damage."""
+        lines, replaced = text_of(b"".join(step.lines for step in self._steps))
+        offsets = np.concatenate([step.offsets for step in self._steps])
+        rows = flat_lines(lines, wanted).insert_column(
+            0, pl.Series(OFFSET, offsets).cast(pl.UInt64)
+        )
+        return Batch(rows, tuple(self._damage), {"invalid_utf8": replaced})
+
+
 Going = tuple[Step, tuple[Damage, ...], Place | None]
 
 
@@ -111,8 +140,7 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
     place: Place | None = find_container(data, array, wanted)
     keys = wanted
     window = WINDOW_BYTES
-    steps: list[Step] = []
-    damage: list[Damage] = []
+    gathered = Gathered()
     while place is not None:
         end = min(place.position + window, array.size)
         step = _walk(array, place, end)
@@ -128,11 +156,10 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
             step, found, place = _finish(data, step, keys)
         else:
             step, found, place = _mend(data, step, keys)
-        steps.append(step)
-        damage.extend(found)
-        if place is None or _fills_a_batch(steps, damage):
-            yield _batch(steps, damage, wanted)
-            steps, damage = [], []
+        gathered.add(step, found)
+        if place is None or gathered.rows >= BATCH_ROWS or gathered.size_bytes >= WINDOW_BYTES:
+            yield gathered.batch(wanted)
+            gathered = Gathered()
 
 
 def _walk(array: Bytes, place: Place, end: int) -> Step:
@@ -171,19 +198,6 @@ def _mend(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
         if record is not None:
             return step.with_record(record, start), (), again
     return step, (_damage(data, stretch, step.code, step.where),), again
-
-
-def _fills_a_batch(steps: list[Step], damage: list[Damage]) -> bool:
-    """Whether there is enough for one: damage cuts walks short, and a batch is worth its cost."""
-    rows = len(damage) + sum(step.offsets.size for step in steps)
-    return rows >= BATCH_ROWS or sum(len(step.lines) for step in steps) >= WINDOW_BYTES
-
-
-def _batch(steps: list[Step], damage: list[Damage], wanted: tuple[str, ...]) -> Batch:
-    lines, replaced = text_of(b"".join(step.lines for step in steps))
-    offsets = pl.Series(OFFSET, np.concatenate([step.offsets for step in steps])).cast(pl.UInt64)
-    rows = flat_lines(lines, wanted).insert_column(0, offsets)
-    return Batch(rows, tuple(damage), {"invalid_utf8": replaced})
 
 
 def flat_lines(lines: bytes, wanted: tuple[str, ...]) -> pl.DataFrame:

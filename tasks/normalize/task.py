@@ -12,7 +12,6 @@ from tasks.normalize.normalize import normalize
 @task(
     name="normalize",
     task_run_name="normalize-{source.name}",
-    tags=["normalize"],
     cache_policy=NO_CACHE,
     log_prints=False,
 )

@@ -11,7 +11,7 @@ from tasks.lake import Lake
 from tasks.publish.version import publish_version, unchanged_version
 
 
-@task(task_run_name="find-unchanged", tags=["publish"], cache_policy=NO_CACHE)
+@task(task_run_name="find-unchanged", cache_policy=NO_CACHE)
 def find_unchanged(
     lake: str, recipe: Recipe, judgement: Judgement, failed: tuple[FailedSource, ...]
 ) -> CorpusManifest | None:
@@ -19,7 +19,7 @@ def find_unchanged(
     return unchanged_version(Lake(lake), recipe, judgement, failed)
 
 
-@task(task_run_name="publish-{recipe.name}", tags=["publish"], cache_policy=NO_CACHE)
+@task(task_run_name="publish-{recipe.name}", cache_policy=NO_CACHE)
 def publish_corpus(
     lake: str,
     recipe: Recipe,

@@ -55,6 +55,7 @@ def build_model(folder: Path, seed: int = 3) -> Path:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=256,
+        initializer_range=0.2,  # large enough for its output layer, which stays frozen, to say much
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=None,

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from schemas.adapter import TrainingManifest, TrainingRun
 from schemas.errors import AdapterRejected, ConfigError, CorpusDamaged, GateFailed, StorageError
 from schemas.recipe import Push, Recipe
-from tests.trainer.building import build_corpus, conversations, recipe_of, write_recipe
+from tests.trainer.building import Messages, build_corpus, conversations, recipe_of, write_recipe
 from trainer.__main__ import main
 from trainer.accept import WEIGHTS
 from trainer.hub import FolderHub
@@ -203,17 +203,38 @@ def test_a_corpus_without_validation_split_trains_unmeasured(tmp_path, recipe):
     assert made.after is None
 
 
-def test_an_adapter_worse_than_its_base_is_not_pushed(tmp_path, recipe):
-    """Its learning rate is far too high, and validation asks for what training does not teach."""
-    wrong = [
-        [question, {"role": "assistant", "content": "zzzz qqqq"}]
-        for question, _ in conversations(8)
+def test_an_adapter_worse_than_its_base_is_not_pushed(tmp_path, tiny_model):
+    """The base was taught what validation asks for, and the corpus teaches something else."""
+    known = [
+        [question, {"role": "assistant", "content": "zzzz"}] for question, _ in conversations(8)
     ]
-    path = build_corpus(tmp_path, recipe, conversations(32), wrong)
+    recipe = recipe_of(teach(tiny_model, known, tmp_path / "taught"))
+    path = build_corpus(tmp_path, recipe, conversations(32), known)
     with pytest.raises(AdapterRejected, match="worse than the bare base model"):
-        train(path, changed(recipe, learning_rate=0.3))
+        train(path, recipe)
     assert not (tmp_path / "hub").exists()
     assert not list(tmp_path.glob(f"runs/*/{MANIFEST}"))
+    allowed = changed(recipe, max_loss_increase=100.0)
+    assert train(path, allowed).manifest.pushed
+
+
+def teach(model: Path, rows: list[Messages], folder: Path) -> Path:
+    """A copy of a model that has these conversations by heart."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    pupil = AutoModelForCausalLM.from_pretrained(model)
+    texts = [tokenizer.apply_chat_template(row, tokenize=False) for row in rows]
+    batch = tokenizer(texts, padding=True, return_tensors="pt")
+    optimizer = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
+    for _ in range(40):
+        pupil(**batch, labels=batch["input_ids"]).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    pupil.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
 
 
 def test_a_loss_that_is_no_number_stops_the_run(manifest, recipe, tmp_path):
