@@ -97,11 +97,16 @@ def chat(
     ] = None,
     prompt: Annotated[str | None, typer.Option(help="answer this and leave")] = None,
     system: Annotated[str | None, typer.Option(help="the system message")] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="per answer, at most")] = 256,
+    temperature: Annotated[float, typer.Option(min=0, help="0 takes the likeliest token")] = 0.7,
+    seed: Annotated[int | None, typer.Option(help="the same seed gives the same answer")] = None,
 ) -> None:
     """Talk to a trained adapter in the terminal."""
+    from trainer.chat import Sampling
     from trainer.chat import chat as talk
 
-    talk(adapter, Path(context.obj), prompt, system)
+    sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+    talk(adapter, Path(context.obj), prompt, system, sampling)
 
 
 @app.command()

@@ -12,8 +12,6 @@ from typing import IO, Any
 import yaml
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 
 from schemas import errors
 from schemas.adapter import TrainingRun
@@ -23,6 +21,7 @@ from trainer.corpus import Corpus
 from trainer.files import write_text
 from trainer.run import run_name
 
+_log = logging.getLogger(__name__)
 RECIPE = "recipe.yaml"
 LAST_LINES = 20
 GRACE_S = 30
@@ -65,13 +64,12 @@ def train_adapter_task(manifest: str, recipe: Recipe, lake: str) -> TrainingRun:
 
 
 def _run_trainer(command: list[str]) -> TrainingRun:
-    log = _logger()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         trainer = subprocess.Popen(  # noqa: S603 - our own module and paths
             command, stdout=output, stderr=subprocess.PIPE, text=True, errors="replace"
         )
         try:
-            said = _follow(trainer.stderr, log)
+            said = _follow(trainer.stderr)
             code = trainer.wait()
         finally:
             _stop(trainer)
@@ -82,14 +80,14 @@ def _run_trainer(command: list[str]) -> TrainingRun:
     raise _error_of(code, answer, said)
 
 
-def _follow(stream: IO[str] | None, log: Any) -> list[str]:
+def _follow(stream: IO[str] | None) -> list[str]:
     """Hand every line to the log; the last ones, for an error's message."""
     said: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
     for line in stream or ():
         text = line.rstrip()
         if text:
             said.append(text)
-            log.info("%s", text)
+            _log.info("%s", text)
     return list(said)
 
 
@@ -128,10 +126,3 @@ def _error_of(code: int, answer: dict[str, Any] | None, said: list[str]) -> Winn
             "again: it continues from its last checkpoint."
         )
     return TrainingError(f"the trainer ended with exit code {code}; the last it said: {last}")
-
-
-def _logger() -> Any:
-    try:
-        return get_run_logger()
-    except MissingContextError:
-        return logging.getLogger(__name__)

@@ -40,15 +40,22 @@ def corpus_digest(kept: pl.DataFrame, recipe: Recipe) -> str:
 
 
 def corpus_part(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without what cannot change a record: places, people's words, gates, training."""
-    part: dict[str, Any] = recipe.model_dump(mode="json", exclude=_NOT_OF_THE_CORPUS)
+    """The recipe without what cannot change a record: places, people's words, gates, training.
+
+    What has its default value is left out, so that a later Winnow with more keys gives the same.
+    """
+    part: dict[str, Any] = recipe.model_dump(
+        mode="json", exclude=_NOT_OF_THE_CORPUS, exclude_defaults=True
+    )
     part["sources"] = [
-        source.model_dump(mode="json", exclude=_NOT_OF_THE_SOURCE)
+        source.model_dump(mode="json", exclude=_NOT_OF_THE_SOURCE, exclude_defaults=True)
         for source in sorted(recipe.resolved_sources, key=lambda source: source.name)
     ]
-    for item in part["filter"]["contamination"]["sets"]:
-        del item["path"], item["url"]
-    del part["measure"]["tokenizer"], part["stage_shard_rows"]
+    for item in part.get("filter", {}).get("contamination", {}).get("sets", ()):
+        for place in ("path", "url"):
+            item.pop(place, None)
+    part.get("measure", {}).pop("tokenizer", None)
+    part.pop("stage_shard_rows", None)
     return part
 
 

@@ -229,6 +229,12 @@ def pieces(shape: str, ascii_only: bool) -> list[bytes]:
 @example(shape="pretty", ascii_only=True, place=0.0, removed=1, inserted=[b"{"])
 @example(shape="lines", ascii_only=True, place=0.0, removed=20, inserted=[])
 @example(shape="keyed", ascii_only=True, place=0.0, removed=0, inserted=[b"x"])
+@example(shape="keyed", ascii_only=False, place=0.01, removed=37, inserted=[])
+@example(shape="keyed", ascii_only=False, place=1.0, removed=0, inserted=[b"{"])
+@example(shape="keyed", ascii_only=False, place=0.0, removed=0, inserted=[b'{"x": '])
+@example(shape="joined", ascii_only=False, place=0.0, removed=0, inserted=[b'{"x": '])
+@example(shape="keyed", ascii_only=False, place=0.0, removed=0, inserted=[b'"', b"\n", b"{"])
+@example(shape="compact", ascii_only=False, place=0.0, removed=0, inserted=[b"\x1f\x8b"])
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=SLOW)
 def test_what_is_damaged_costs_only_the_records_it_touches(
     shape: str,

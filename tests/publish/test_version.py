@@ -132,6 +132,7 @@ def test_the_digest_does_not_depend_on_the_order_of_rows_or_sources(tmp_path: Pa
 DIGESTS = {  #                   changes                                  same
     "a description":             ({"description": "other words"},           True),
     "gates":                     ({"gates": {"min_rows": 2}},               True),
+    "a default spelt out":       ({"dedupe": {"near": {"threshold": 0.8}}}, True),
     "rows per stage shard":      ({"stage_shard_rows": 3},                  True),
     "the seed":                  ({"seed": 18},                             False),
     "the threshold":             ({"dedupe": {"near": {"threshold": 0.7}}}, False),

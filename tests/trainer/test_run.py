@@ -237,6 +237,20 @@ def teach(model: Path, rows: list[Messages], folder: Path) -> Path:
     return folder
 
 
+def test_what_the_hub_gives_back_is_accepted_again(manifest, recipe, monkeypatch):
+    class Forgetful(FolderHub):
+        def fetch(self, repo: str, commit: str, into: Path) -> None:
+            super().fetch(repo, commit, into)
+            (into / WEIGHTS).write_bytes(b"other bytes")
+
+    monkeypatch.setattr(
+        "trainer.job.choose_hub", lambda push, lake: Forgetful(lake_of(manifest) / "hub")
+    )
+    with pytest.raises(AdapterRejected, match="is not what was pushed"):
+        train(manifest, recipe)
+    assert not list(lake_of(manifest).glob(f"runs/*/{MANIFEST}"))
+
+
 def test_a_loss_that_is_no_number_stops_the_run(manifest, recipe, tmp_path):
     from types import SimpleNamespace
 
