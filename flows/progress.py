@@ -37,6 +37,7 @@ def watched(quiet: bool) -> Iterator[None]:
     before, _watched = _watched, not quiet
     teller = _Teller(logging.INFO)
     for logger in _TOLD if not quiet else ():
+        logger.setLevel(logging.INFO)
         logger.addHandler(teller)
     try:
         yield
