@@ -18,8 +18,7 @@ from schemas.frozen import Frozen
 from schemas.manifest import RawFile, RawReceipt
 from schemas.source import SHA256_PATTERN
 from tasks.download.names import RECEIPT
-from tasks.lake import Lake, digest_of
-from tasks.lake import storage_errors as storage_errors
+from tasks.lake import Lake, digest_of, storage_errors
 
 REMEMBERED_DEFINITIONS = 16  # a source's definition changes a few times in its life
 MEGABYTE = 1_000_000

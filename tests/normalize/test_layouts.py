@@ -94,6 +94,7 @@ MESSAGES = {
     "reasoning beside":          ([{"role": "user", "content": "a"}, {"role": "assistant", "reasoning_content": "hm", "content": "c"}], [(U, "a"), (A, "<think>\nhm\n</think>\n\nc")]),
     "an image":                  ([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}, {"role": "assistant", "content": "c"}], None),
     "a list without types":      ([{"role": "user", "content": "a"}, {"role": "tool", "content": [{"id": 1}]}, {"role": "assistant", "content": "c"}], [(U, "a"), (T, '[{"id":1}]'), (A, "c")]),
+    "some parts without types":  ([{"role": "tool", "content": [{"type": "text", "text": "a"}, {"id": 1}]}, {"role": "assistant", "content": "c"}], [(T, '[{"type":"text","text":"a"},{"id":1}]'), (A, "c")]),
     "tool calls":                ([{"role": "user", "content": "a"}, {"role": "assistant", "content": None, "tool_calls": [CALL, CALL]}], [(U, "a"), (A, '{"name":"add", "arguments": {"a": 1}}\n{"name":"add", "arguments": {"a": 1}}')]),
     "a call beside text":        ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "I add.", "function_call": {"name": "add", "arguments": {"a": 1}}}], [(U, "a"), (A, 'I add.\n\n{"name":"add", "arguments": {"a":1}}')]),
     "tool message":              ([{"role": "user", "content": "a"}, {"role": "tool", "content": "2"}, {"role": "assistant", "content": "b"}], [(U, "a"), (T, "2"), (A, "b")]),

@@ -156,6 +156,13 @@ def test_the_ledger_names_file_offset_and_text_of_the_damage(tmp_path: Path) -> 
     assert done.records["source_row"].to_list() == [0, 1, 3]
 
 
+def test_damage_is_numbered_before_the_record_it_stands_at(tmp_path: Path) -> None:
+    done = normalized(tmp_path, f"[{A} {B}]".encode(), source("alpaca"))
+
+    assert done.ledger["source_row"].to_list() == [1]
+    assert done.records["source_row"].to_list() == [0, 2]
+
+
 def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path: Path) -> None:
     raw = record("b_b").encode().replace(b"_", b"\xff") + b"\n" + A.encode()
 
