@@ -12,7 +12,7 @@ from flows.quiet import quieten
 
 quieten()
 
-from flows.terminal import err, one_object, out, plain, table  # noqa: E402
+from flows.terminal import err, near, one_object, out, plain, table  # noqa: E402
 from schemas.errors import ConfigError, UnknownName, WinnowError  # noqa: E402
 from schemas.frozen import Frozen  # noqa: E402
 from schemas.manifest import CorpusManifest, LengthStats, SourceEntry  # noqa: E402
@@ -230,7 +230,7 @@ def report(
     if json:
         one_object({"report": path})
     else:
-        out.print(plain(path), soft_wrap=True)
+        out.print(plain(near(path)))
     if show:
         typer.launch(path)
 
@@ -343,10 +343,11 @@ def _show_outcome(outcome: Outcome, json: bool) -> None:
         for stage, reasons in outcome.dropped.items()
         for reason, rows in reasons.items()
     ]
-    table("Dropped", ("stage", "reason", "rows"), drops)
-    out.print(plain(f"report:  {outcome.path}/report.html"), soft_wrap=True)
+    if drops:
+        table("Dropped", ("stage", "reason", "rows"), drops)
+    out.print(plain(f"report:  {near(outcome.path)}/report.html"))
     if outcome.adapter:
-        out.print(plain(f"adapter: {outcome.adapter}"), soft_wrap=True)
+        out.print(plain(f"adapter: {near(outcome.adapter)}"))
 
 
 def _show_row(row: dict[str, Any]) -> None:

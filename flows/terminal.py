@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -37,6 +38,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     for row in cells:
         shown.add_row(*(plain(_cell(value)) for value in row))
     out.print(shown)
+
+
+def near(path: str) -> str:
+    """A path as seen from the working folder, where it is below it; a URI stays as it is."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
 
 
 def _cell(value: Any) -> str:

@@ -106,14 +106,15 @@ class Lake:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
         """A local folder that is gone afterwards: on the lake's own disk where it has one."""
-        parent = None
-        if self.folder is not None:
-            parent = self.folder / "tmp"
+        parent = self.folder / "tmp" if self.folder is not None else None
         with storage_errors("write", self.at("tmp")):
             if parent is not None:
                 parent.mkdir(exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=parent, prefix="winnow-") as folder:
-                yield Path(folder)
+            folder = tempfile.TemporaryDirectory(
+                dir=parent, prefix="winnow-", ignore_cleanup_errors=True
+            )
+        with folder:
+            yield Path(folder.name)
 
     def adopt(self, path: Path, key: str) -> None:
         """Move a finished local file under a key, atomically, replacing what was there."""

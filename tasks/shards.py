@@ -8,7 +8,7 @@ import polars as pl
 from schemas.errors import CorpusDamaged
 from schemas.manifest import ShardRef
 from schemas.record import VERDICT
-from tasks.lake import Lake, sha256_of
+from tasks.lake import Lake, sha256_of, storage_errors
 
 ROW_GROUP_ROWS = 20_000
 STAGE_COLUMN = "stage"
@@ -19,7 +19,7 @@ def write_shard(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = 
 
     Written beside the lake and moved into place, so that no reader sees half of it.
     """
-    with lake.scratch() as folder:
+    with lake.scratch() as folder, storage_errors("write", lake.at(key)):
         path = folder / "shard.parquet"
         frame.write_parquet(
             path, compression="zstd", compression_level=3, row_group_size=ROW_GROUP_ROWS
@@ -29,7 +29,7 @@ def write_shard(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = 
 
 def write_arrow(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = None) -> ShardRef:
     """Write one Arrow IPC file under `key`, uncompressed so that it can be memory-mapped."""
-    with lake.scratch() as folder:
+    with lake.scratch() as folder, storage_errors("write", lake.at(key)):
         path = folder / "shard.arrow"
         frame.write_ipc(path, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
         return keep_shard(path, lake, key, rows=frame.height, source=source)

@@ -1,8 +1,5 @@
 """Real upstream files, where they are at hand: what their README says of them holds."""
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -142,32 +139,3 @@ def test_medqa_answers_are_its_answer_index(read: Read) -> None:
     said = done.records["messages"].list.last().struct.field("content")
 
     assert said.str.head(1).to_list() == told.to_list()
-
-
-def test_alpaca_is_read_fast_and_in_less_than_a_gigabyte(tmp_path: Path) -> None:
-    """In a process of its own and by CPU time, so that nothing but this stage is measured."""
-    code = """
-        import resource, sys, time
-        from pathlib import Path
-        from tests.normalize.lakes import normalized, source
-        raw = Path(sys.argv[1]).read_bytes()
-        warm = normalized(Path(sys.argv[2]) / "warm", raw[:20_000], source("alpaca"))
-        start = time.process_time()
-        done = normalized(Path(sys.argv[2]) / "run", raw, source("alpaca"), shard_rows=20_000)
-        elapsed_s = time.process_time() - start
-        print(done.manifest.rows_out / elapsed_s)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-    """
-    file = CORPORA / "alpaca" / "alpaca_data.json"
-
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), str(file), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).resolve().parents[2],
-    )
-    rows_per_cpu_s, peak_kib = (float(line) for line in done.stdout.split())
-
-    assert rows_per_cpu_s > 40_000
-    assert peak_kib < 1 << 20

@@ -1,0 +1,13 @@
+"""`make bench`: every benchmark in turn, each beside a peer in the same run."""
+
+import subprocess
+import sys
+
+from tests.real import ROOT, missing
+
+if __name__ == "__main__":
+    corpora = [] if missing() else ["--corpora", str(ROOT)]
+    for name, arguments in (("dedupe", corpora), ("normalize", []), ("refresh", [])):
+        sys.stdout.write(f"\n== {name}\n")
+        sys.stdout.flush()
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=False)
