@@ -14,7 +14,7 @@ refresh: $(VENV)/.train  ## set up, refresh the quickstart corpus and train its 
 	@$(VENV)/bin/winnow --lake $(LAKE) refresh quickstart
 
 test: $(VENV)/.dev  ## run the whole test suite, offline
-	@$(VENV)/bin/pytest -q
+	@$(VENV)/bin/pytest -q -n 2 --dist loadfile
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts
 	@$(VENV)/bin/ruff format --check --quiet .
@@ -26,7 +26,7 @@ format: $(VENV)/.dev  ## rewrite the code in the house's format
 	@$(VENV)/bin/ruff format .
 	@$(VENV)/bin/ruff check --fix .
 
-bench: $(VENV)/.dev  ## run the benchmarks beside their peers
+bench: $(VENV)/.dev  ## run the benchmarks, each beside a peer
 	@$(VENV)/bin/python -m benchmarks
 
 ui: $(VENV)/.train  ## start the Prefect server and its UI on 127.0.0.1:4200
@@ -53,4 +53,5 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Winnow needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
 	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
-	  $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --quiet --python $@ install pip; }
+	  $(PYTHON) -m venv --without-pip $(VENV) && $(PYTHON) -m pip --quiet --python $@ install pip; } || { \
+	  rm -rf $(VENV); echo "Python cannot make a virtual environment here: install python3-venv or pip." >&2; exit 2; }

@@ -7,7 +7,10 @@ from tests.real import ROOT, missing
 
 if __name__ == "__main__":
     corpora = [] if missing() else ["--corpora", str(ROOT)]
+    worst = 0
     for name, arguments in (("dedupe", corpora), ("normalize", []), ("refresh", [])):
         sys.stdout.write(f"\n== {name}\n")
         sys.stdout.flush()
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=False)
+        done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=False)
+        worst = max(worst, done.returncode)
+    sys.exit(worst)

@@ -58,6 +58,6 @@ def with_sets_at_hand(recipe: Recipe, lake_uri: str, receipts: Sequence[RawRecei
     return recipe.with_evaluation_sets(
         tuple(
             one.at(places[one.upstream.name]) if one.upstream else one
-            for one in recipe.filter.contamination.sets
+            for one in recipe.evaluation_sets
         )
     )

@@ -1,6 +1,7 @@
 """`winnow …`: a thin face over the flows and the lake."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,11 +61,14 @@ def refresh(
     json: Json = False,
 ) -> None:
     """Download, normalise, dedupe, filter, measure, publish; then train."""
+    local = _local_copies(copies or [])
+    _preflight(recipe, local)
+
     from flows.progress import watched
     from flows.refresh_corpus import refresh_corpus
 
     with _outcome_of_errors(json), watched(quiet=json):
-        outcome = refresh_corpus(recipe, context.obj, _local_copies(copies or []), train)
+        outcome = refresh_corpus(recipe, context.obj, local, train)
     _show_outcome(outcome, json)
 
 
@@ -78,10 +82,12 @@ def train(
     json: Json = False,
 ) -> None:
     """Train an adapter from a published version."""
+    _preflight(recipe, {})
+
     from flows.progress import watched
     from flows.train_adapter import train_adapter
 
-    with watched(quiet=json):
+    with _outcome_of_errors(json), watched(quiet=json):
         adapter = train_adapter(recipe, context.obj, corpus)
     if json:
         one_object({"adapter": adapter})
@@ -114,9 +120,8 @@ def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) 
     """List the versions of a corpus."""
     from tasks.corpora import latest, read_manifest
     from tasks.corpora import versions as versions_of
-    from tasks.lake import Lake
 
-    lake = Lake(context.obj)
+    lake = _lake(context)
     name = (corpus or _only_corpus(lake)).partition("@")[0]
     manifests = [read_manifest(lake, name, version) for version in versions_of(lake, name)]
     newest = latest(lake, name)
@@ -147,14 +152,20 @@ def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) 
 @app.command()
 def show(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
     """Show what one version holds and what was dropped."""
-    from tasks.lake import Lake
-
-    manifest = _version(Lake(context.obj), corpus)
+    manifest = _version(_lake(context), corpus)
     if json:
         one_object(manifest.model_dump(mode="json"))
         return
     out.print(plain(f"{manifest.name} {manifest.version}  {manifest.status}  {manifest.digest}"))
     table("Sources", SOURCE_COLUMNS, map(_source_cells, manifest.sources))
+    if manifest.failed_sources:
+        failed = [(source.name, source.message) for source in manifest.failed_sources]
+        table("Sources that failed", ("source", "message"), failed)
+    gates = [
+        (gate.gate, "passed" if gate.passed else "FAILED", gate.found, gate.bound, gate.detail)
+        for gate in manifest.gates
+    ]
+    table("Gates", ("gate", "result", "found", "bound", "detail"), gates)
     drops = [(drop.source, drop.stage, drop.reason, drop.rows) for drop in manifest.drops]
     table("Dropped", ("source", "stage", "reason", "rows"), drops)
     lengths = [row for row in manifest.statistics.lengths if row.source == "all"]
@@ -170,10 +181,11 @@ def why(
     json: Json = False,
 ) -> None:
     """Say why a row is in a version, or which stage dropped it and on what evidence."""
-    from tasks.lake import Lake
     from tasks.publish.ledger import why as answer
 
-    lake = Lake(context.obj)
+    if not query.strip():
+        raise ConfigError("why what? Give a record id, source:row, or a piece of text.")
+    lake = _lake(context)
     manifest = _version(lake, corpus)
     found = answer(lake, manifest, query, limit)
     if json:
@@ -192,11 +204,10 @@ def why(
 
 @app.command()
 def verify(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
-    """Check every byte, row and column of a version against its manifest."""
-    from tasks.lake import Lake
+    """Check every file, row, column and record of a version against its manifest."""
     from tasks.publish.verify import problems
 
-    lake = Lake(context.obj)
+    lake = _lake(context)
     manifest = _version(lake, corpus)
     found = problems(lake, manifest)
     if json:
@@ -222,9 +233,8 @@ def report(
 ) -> None:
     """Tell where a version's report is, or open it."""
     from tasks.corpora import version_key
-    from tasks.lake import Lake
 
-    lake = Lake(context.obj)
+    lake = _lake(context)
     manifest = _version(lake, corpus)
     path = lake.at(f"{version_key(manifest.name, manifest.version)}/report.html")
     if json:
@@ -304,20 +314,46 @@ def deploy() -> None:
 def main() -> None:
     """Run the command line: one clear line per error, and the exit code of its class."""
     try:
-        app()
+        app(_lake_first(sys.argv[1:]))
     except WinnowError as error:
         if "--json" in sys.argv:
             one_object({"error": type(error).__name__, "message": str(error)})
         err.print(plain(f"winnow: {error}"))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print(plain("winnow: interrupted; finished stages are kept, run it again to go on"))
-        sys.exit(130)
+
+
+def _lake_first(arguments: list[str]) -> list[str]:
+    """The same arguments with `--lake` before the command, where Typer looks for it."""
+    for place, word in enumerate(arguments):
+        taken = 2 if word == "--lake" else 1 if word.startswith("--lake=") else 0
+        if taken:
+            lake = arguments[place : place + taken]
+            return lake + arguments[:place] + arguments[place + taken :]
+    return arguments
+
+
+def _preflight(recipe: str, local: dict[str, str]) -> None:
+    """Find what is wrong with a recipe, and whether a server answers, before any work is done."""
+    from flows.server import check_server
+    from schemas.recipe import load_recipe
+
+    plan = load_recipe(recipe, {name: Path(path) for name, path in local.items()})
+    for one in plan.evaluation_sets:
+        if one.path is not None and not Path(one.path).is_file():
+            raise ConfigError(
+                f"evaluation set {one.name!r}: {one.path} is not a file. Correct its path in the "
+                f"recipe, or give a copy with --from {one.name}=PATH."
+            )
+    check_server()
 
 
 @contextlib.contextmanager
 def _outcome_of_errors(json: bool) -> Iterator[None]:
-    """Print the outcome that an error carries: a rejected version is an answer too."""
+    """Print the outcome that an error carries: a rejected version is an answer too.
+
+    SIGTERM ends the work as Ctrl-C does, so that Prefect's own server ends with it.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     except WinnowError as error:
@@ -326,6 +362,13 @@ def _outcome_of_errors(json: bool) -> Iterator[None]:
             err.print(plain(f"winnow: {error}"))
             raise typer.Exit(error.exit_code) from None
         raise
+    except KeyboardInterrupt:
+        err.print(plain("winnow: interrupted; finished stages are kept, run it again to go on"))
+        raise typer.Exit(130) from None
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _show_outcome(outcome: Outcome, json: bool) -> None:
@@ -346,6 +389,8 @@ def _show_outcome(outcome: Outcome, json: bool) -> None:
     if drops:
         table("Dropped", ("stage", "reason", "rows"), drops)
     out.print(plain(f"report:  {near(outcome.path)}/report.html"))
+    for name, message in outcome.failed_sources.items():
+        err.print(plain(f"source {name} failed: {message}"))
     if outcome.adapter:
         out.print(plain(f"adapter: {near(outcome.adapter)}"))
 
@@ -385,6 +430,15 @@ def _local_copies(given: list[str]) -> dict[str, str]:
             raise ConfigError(f"--from names source {name!r} twice")
         copies[name] = path
     return copies
+
+
+def _lake(context: typer.Context) -> Any:
+    """The lake to look at; looking does not make one."""
+    from tasks.lake import Lake
+
+    if "://" not in context.obj and not Path(context.obj).exists():
+        raise UnknownName(f"there is no lake at {context.obj} yet. Run: winnow refresh quickstart")
+    return Lake(context.obj)
 
 
 def _version(lake: Any, corpus: str | None) -> CorpusManifest:

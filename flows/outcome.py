@@ -1,5 +1,8 @@
 """What a refresh says when it is over: its outcome, or the error that a rejected version is."""
 
+import contextlib
+from collections.abc import Iterator
+
 from schemas.adapter import TrainingRun
 from schemas.errors import GateFailed, SourceError, WinnowError
 from schemas.manifest import CorpusManifest
@@ -17,6 +20,16 @@ def outcome_of(lake_uri: str, manifest: CorpusManifest, is_new: bool) -> Outcome
         status = Status.PUBLISHED
     path = Lake(lake_uri).at(version_key(manifest.name, manifest.version))
     return Outcome.of(manifest, status, path)
+
+
+@contextlib.contextmanager
+def carries(outcome: Outcome) -> Iterator[None]:
+    """Have an error of the block tell what was done before it."""
+    try:
+        yield
+    except WinnowError as error:
+        error.outcome = outcome
+        raise
 
 
 def adapter_uri(run: TrainingRun) -> str:

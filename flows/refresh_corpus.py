@@ -7,7 +7,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import artifacts, events
 from flows.arrivals import arrivals, with_sets_at_hand
-from flows.outcome import outcome_of, rejection
+from flows.outcome import carries, outcome_of, rejection
 from flows.progress import finish, gather, step
 from flows.train_adapter import train_adapter
 from schemas.outcome import Outcome, Status
@@ -16,6 +16,7 @@ from tasks.dedupe.task import mark_exact, mark_near
 from tasks.download.task import download_source
 from tasks.filter.task import index_evaluations, judge_shard
 from tasks.judged import Judgement
+from tasks.lake import Lake
 from tasks.measure.task import measure_shard, pages_of, summarise_corpus
 from tasks.normalize.task import normalize_source
 from tasks.publish.task import find_unchanged, publish_corpus
@@ -46,8 +47,9 @@ def refresh_corpus(
     """
     plan = load_recipe(recipe, {name: Path(path) for name, path in (local or {}).items()})
     sources = list(plan.resolved_sources)
+    Lake(lake).publishable().sweep()
 
-    sets = plan.filter.contamination.sets
+    sets = plan.evaluation_sets
     fetching = download_source.map(unmapped(lake), [one.upstream for one in sets if one.upstream])
     downloads = download_source.map(unmapped(lake), sources)
     normalizing = normalize_source.map(
@@ -93,6 +95,7 @@ def refresh_corpus(
         raise rejection(manifest, outcome)
 
     if train and plan.train:
-        adapter = train_adapter(recipe, lake, f"{manifest.name}@{manifest.version}")
+        with carries(outcome):
+            adapter = train_adapter(recipe, lake, f"{manifest.name}@{manifest.version}")
         outcome = outcome.model_copy(update={"adapter": adapter})
     return outcome

@@ -6,10 +6,12 @@ import sys
 from typing import NoReturn
 
 from flows.terminal import out, plain
+from schemas.errors import ConfigError
 from schemas.recipe import DEPLOYMENTS
 
 POOL = "winnow"
 HOST = "127.0.0.1"
+HEALTH_TIMEOUT_S = 10
 DEFAULT_API = f"http://{HOST}:4200/api"
 
 
@@ -27,6 +29,23 @@ def serve(port: int) -> NoReturn:
     )
     command = _command("server", "start", "--host", HOST, "--port", str(port))
     os.execve(sys.executable, command, os.environ | {"PREFECT_API_URL": api})  # noqa: S606
+
+
+def check_server() -> None:
+    """See that the server which was asked for, if any was, answers; raises ConfigError."""
+    import httpx
+    from prefect.settings import PREFECT_API_URL
+
+    api = PREFECT_API_URL.value()
+    if api is None:
+        return
+    try:
+        httpx.get(f"{api}/health", timeout=HEALTH_TIMEOUT_S).raise_for_status()
+    except httpx.HTTPError as error:
+        raise ConfigError(
+            f"no Prefect server answers at {api} ({type(error).__name__}). Start it (make ui), or "
+            "unset PREFECT_API_URL to run without one."
+        ) from None
 
 
 def deploy_all() -> int:

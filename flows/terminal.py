@@ -1,7 +1,6 @@
 """How the command line shows things: tables, or one JSON object; corpus text is plain text."""
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+from schemas.printable import printable
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -20,7 +19,7 @@ err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 def plain(text: str) -> Text:
     """Corpus text for a terminal: no markup, no escape sequence, no change of direction."""
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+    return Text(printable(text))
 
 
 def one_object(value: Any) -> None:

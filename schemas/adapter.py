@@ -10,7 +10,7 @@ from schemas.source import SHA256_PATTERN
 
 
 class LabelAudit(Frozen):
-    """Labels of one source's training conversations, counted before the first step.
+    """Labels of one source's conversations in a split, counted before the first step.
 
     Tokens are counted over the conversations that are kept: all but `dropped_over_long` and
     `refused_by_template`.
@@ -18,7 +18,7 @@ class LabelAudit(Frozen):
 
     source: str
     conversations: int = Field(ge=0, description="in the split, dropped ones included")
-    kept: int = Field(ge=0, description="that training sees")
+    kept: int = Field(ge=0, description="that the model sees")
     tokens: int = Field(ge=0, description="prompt and response")
     trainable_tokens: int = Field(ge=0, description="inside the loss, stop tokens included")
     fully_masked: int = Field(ge=0, description="kept conversations with no trainable token")
@@ -69,7 +69,9 @@ class TrainingManifest(Frozen):
     """The receipt of a training run: `training_manifest.json`, written last.
 
     The copy inside the adapter's folder is pushed with it, so it cannot name its own commit:
-    there `pushed` is null. The one beside that folder names it and says that the run is done.
+    there `pushed` is null. Nor does it name a place on this machine: `train.base_model.path` is
+    empty there where the base model is a folder. The one beside that folder has both and says that
+    the run is done.
     """
 
     format_version: int = 1
@@ -77,7 +79,7 @@ class TrainingManifest(Frozen):
     corpus: str
     corpus_version: str
     corpus_digest: str = Field(pattern=SHA256_PATTERN)
-    corpus_uri: str
+    corpus_uri: str = Field(description="the version's folder, relative to its lake")
     train: Train
     seed: int
     base_model: str
@@ -87,9 +89,10 @@ class TrainingManifest(Frozen):
     template_digest: str = Field(pattern=SHA256_PATTERN)
     steps: int = Field(ge=0)
     train_loss: float = Field(description="mean over all steps, nats per trainable token")
-    elapsed_s: float = Field(ge=0, description="in the training loop, over all its sessions")
+    elapsed_s: float = Field(ge=0, description="in the training loop, over all its starts")
     tokens_per_s: float = Field(ge=0, description="prompt and response, padding not counted")
-    audit: tuple[LabelAudit, ...]
+    audit: tuple[LabelAudit, ...] = Field(description="of the training split")
+    validation_audit: tuple[LabelAudit, ...] = ()
     before: Evaluation | None = Field(description="null where there is no validation split")
     after: Evaluation | None
     acceptance: Acceptance

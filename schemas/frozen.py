@@ -60,6 +60,9 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
 
 
+_TAGS = ("inline", "name")  # of the union that a recipe's source is; nothing a user wrote
+
+
 def _unknown_key(key: str, known: list[str]) -> str:
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
@@ -69,7 +72,7 @@ def _unknown_key(key: str, known: list[str]) -> str:
 def _explain(error: ValidationError) -> str:
     lines = []
     for one in error.errors(include_url=False):
-        place = ".".join(str(part) for part in one["loc"]) or "top level"
+        place = ".".join(str(part) for part in one["loc"] if part not in _TAGS) or "top level"
         message = one["msg"].removeprefix("Value error, ")
         found = (
             "" if one["type"] in ("missing", "value_error") else f" (found {one['input']!r:.80})"

@@ -13,7 +13,7 @@ FORMAT_VERSION = 1
 class ShardRef(Frozen):
     """One Parquet or Arrow file: where it is, what its bytes hash to and how many rows it has."""
 
-    uri: str = Field(description="absolute in a stage; relative to the manifest in a corpus")
+    uri: str = Field(description="relative to the lake in a stage, to the manifest in a corpus")
     sha256: str = Field(pattern=SHA256_PATTERN)
     rows: int = Field(ge=0)
     size_bytes: int = Field(ge=0)
@@ -200,8 +200,13 @@ class CorpusManifest(Frozen):
     drops: tuple[Drops, ...]
     splits: tuple[SplitEntry, ...]
     ledger: tuple[ShardRef, ...]
+    pages: tuple[RawFile, ...] = Field((), description="README.md and report.html")
     statistics: Statistics
     gates: tuple[GateResult, ...]
+    recipe_digest: str = Field(pattern=SHA256_PATTERN, description="of its corpus part")
+    records_digest: str = Field(
+        pattern=SHA256_PATTERN, description="of all record ids with their splits, sorted"
+    )
     inputs_digest: str = Field(
         pattern=SHA256_PATTERN, description="of the stages and the recipe: equal means unchanged"
     )

@@ -5,11 +5,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.errors import ConfigError, UnknownName
 from schemas.frozen import Frozen
 from schemas.source import NAME_PATTERN, HttpUpstream, Source, Upstream
+from schemas.urls import shown
 
 DEPLOYMENTS = Path(__file__).resolve().parents[1] / "deployments"
 
@@ -70,6 +71,16 @@ class Lengths(Frozen):
     max_prompt_chars: int = Field(20_000, ge=1)
     min_response_chars: int = Field(1, ge=0)
     max_response_chars: int = Field(20_000, ge=1)
+
+    @model_validator(mode="after")
+    def _bounds_leave_room(self) -> Self:
+        for part in ("prompt", "response"):
+            low, high = getattr(self, f"min_{part}_chars"), getattr(self, f"max_{part}_chars")
+            if low > high:
+                raise ValueError(
+                    f"min_{part}_chars is {low}, max_{part}_chars is {high}: no row fits"
+                )
+        return self
 
 
 class Echo(Frozen):
@@ -269,7 +280,7 @@ class Train(Frozen):
     max_tokens: int = Field(512, ge=8, description="per conversation, prompt and response")
     over_long: OverLong = OverLong.DROP
     supervise: Supervise = Supervise.LAST
-    max_steps: int = Field(-1, ge=-1, description="optimizer steps; -1 means by epochs")
+    max_steps: int = Field(-1, description="optimizer steps, 1 or more; -1 means by epochs")
     epochs: float = Field(1.0, gt=0)
     batch_size: int = Field(8, ge=1, description="conversations per device and forward pass")
     gradient_accumulation: int = Field(1, ge=1)
@@ -287,6 +298,13 @@ class Train(Frozen):
     bf16: str = Field("auto", pattern=r"^(auto|on|off)$", description="auto: where the GPU has it")
     threads: int | None = Field(None, ge=1, description="CPU threads; null leaves it to torch")
     push: Push | None = None
+
+    @field_validator("max_steps")
+    @classmethod
+    def _some_steps(cls, steps: int) -> int:
+        if steps < 1 and steps != -1:
+            raise ValueError(f"expected 1 or more, or -1 to count by epochs; found {steps}")
+        return steps
 
 
 def _given_as(entry: Any) -> str:
@@ -321,12 +339,28 @@ class Recipe(Frozen):
         """The sources of a loaded recipe, in its order."""
         return tuple(source for source in self.sources if isinstance(source, Source))
 
+    def shown(self) -> dict[str, Any]:
+        """The recipe as it may be stored and shown: in full, its URLs without credentials."""
+        dump: dict[str, Any] = self.model_dump(mode="json")
+        for source in dump["sources"]:
+            if isinstance(source, dict) and source["http"]:
+                source["http"]["urls"] = [shown(url) for url in source["http"]["urls"]]
+        for item in dump["filter"]["contamination"]["sets"]:
+            item["url"] = item["url"] and shown(item["url"])
+        return dump
+
     def with_evaluation_sets(self, sets: tuple[EvaluationSet, ...]) -> Self:
         """The same recipe with other evaluation sets."""
         contamination = self.filter.contamination.model_copy(update={"sets": sets})
         return self.model_copy(
             update={"filter": self.filter.model_copy(update={"contamination": contamination})}
         )
+
+    @property
+    def evaluation_sets(self) -> tuple[EvaluationSet, ...]:
+        """The sets that rows are held against: none where contamination is switched off."""
+        contamination = self.filter.contamination
+        return contamination.sets if contamination.enabled else ()
 
     def source(self, name: str) -> Source:
         """The source of that name; raises UnknownName with the nearest one."""

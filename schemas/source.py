@@ -132,7 +132,7 @@ class Source(Upstream):
         None,
         ge=0,
         le=1,
-        description="multiple choice: number of option A in answers; null: 0 if a file has a 0",
+        description="multiple choice: number of option A in answers; null: the answers must tell",
     )
     expected_rows: RowBand = RowBand()
 

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,9 @@ Compiled = TypeVar("Compiled", bound=Callable[..., Any])
 Index: TypeAlias = int | np.int64
 """A row, place or code point inside a kernel, where both are one type."""
 
+# numba reads the folder of its cache from a global while it decorates; threads import kernels too.
+_DECORATING = threading.Lock()
+
 log = logging.getLogger(__name__)
 
 
@@ -32,19 +36,26 @@ def kernel(function: Compiled) -> Compiled:
     numba sees a change of a kernel's own file, not of a file whose kernels it calls; so the cache
     lies in a folder named by the source of every kernel.
     """
-    default = NUMBA_SETTINGS.CACHE_DIR
-    folder = Path(default) if default else TASKS / "__pycache__"
-    NUMBA_SETTINGS.CACHE_DIR = str(folder / f"numba-{_kernels_digest()}")
-    try:
-        return cast("Compiled", numba.njit(nogil=True, cache=True)(function))
-    finally:
-        NUMBA_SETTINGS.CACHE_DIR = default
+    with _DECORATING:
+        default = NUMBA_SETTINGS.CACHE_DIR
+        folder = Path(default) if default else TASKS / "__pycache__"
+        NUMBA_SETTINGS.CACHE_DIR = str(folder / f"numba-{_kernels_digest()}")
+        try:
+            return cast("Compiled", numba.njit(nogil=True, cache=True)(function))
+        finally:
+            NUMBA_SETTINGS.CACHE_DIR = default
 
 
 def announce_compilation(*kernels: Any) -> None:
     """Log that the first run on a machine compiles, where one of the kernels is not cached yet."""
     if not all(_is_cached(one) for one in kernels):
-        log.info("compiling kernels, once per machine: this takes some seconds")
+        _announce()
+
+
+@functools.cache
+def _announce() -> None:
+    """Say it, the first time in a process: several stages may have kernels to compile."""
+    log.info("compiling kernels, once per machine: this takes some seconds")
 
 
 def default_threads() -> int:

@@ -1,23 +1,28 @@
-"""Where bytes live: a folder, or a bucket; reads, atomic writes, conditional creates, digests."""
+"""Where bytes live: a folder, or a bucket; reads, atomic writes, claims and locks, digests."""
 
 import contextlib
 import errno
 import fcntl
 import hashlib
-import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
+from schemas.digests import digest_of, sha256_of
 from schemas.errors import CorpusDamaged, StorageError
 
+__all__ = ["CHUNK_BYTES", "Lake", "digest_of", "first_line", "sha256_of", "storage_errors"]
+
 CHUNK_BYTES = 1 << 20
+HELD = ".held"
+SETTLING_S = 60  # between making a scratch folder and holding it pass milliseconds
 
 
 class Lake:
@@ -25,6 +30,7 @@ class Lake:
 
     def __init__(self, uri: str) -> None:
         """Open a lake, creating the folder of a local one (raises StorageError)."""
+        uri = uri.removeprefix("file://")
         self.uri = uri.rstrip("/") or "/"
         self.folder = None if "://" in uri else Path(uri).expanduser().absolute()
         with storage_errors("open", self.uri):
@@ -69,19 +75,23 @@ class Lake:
             except (NotFoundError, FileNotFoundError):
                 return None
 
+    def sha256(self, key: str) -> str | None:
+        """SHA-256 of the bytes under a key, in hex, or None where there are none."""
+        digest = hashlib.sha256()
+        with storage_errors("read", self.at(key)):
+            try:
+                if self.folder is not None:
+                    return sha256_of(self.folder / key)
+                for chunk in obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES):
+                    digest.update(chunk)
+            except (NotFoundError, FileNotFoundError):
+                return None
+        return digest.hexdigest()
+
     def put(self, key: str, data: bytes) -> None:
         """Write, replacing what was there; a reader sees the old bytes or the new ones."""
         with storage_errors("write", self.at(key)):
             obstore.put(self._store, key, data)
-
-    def create(self, key: str, data: bytes) -> bool:
-        """Write if nothing is there yet; False if another writer came first."""
-        with storage_errors("write", self.at(key)):
-            try:
-                obstore.put(self._store, key, data, mode="create")
-            except AlreadyExistsError:
-                return False
-            return True
 
     def keys(self, prefix: str) -> list[str]:
         """Every key under a prefix (a folder), sorted."""
@@ -97,15 +107,25 @@ class Lake:
                 str(path).rstrip("/").rsplit("/", 1)[-1] for path in found["common_prefixes"]
             )
 
-    def delete(self, prefix: str) -> None:
-        """Remove every key under a prefix."""
-        for key in self.keys(prefix):
-            with storage_errors("delete", self.at(key)):
-                obstore.delete(self._store, key)
+    def publishable(self) -> "Lake":
+        """This lake, if versions can be published to it; raises StorageError at once if not."""
+        if self.folder is None:
+            raise StorageError(
+                f"{self.uri}: a version can be published to a folder only. Name a folder with "
+                "--lake or WINNOW_LAKE."
+            )
+        return self
+
+    def key_of(self, path: Path) -> str:
+        """The key of a local path inside the lake."""
+        return path.relative_to(self.publishable().folder or path).as_posix()
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[Path]:
-        """A local folder that is gone afterwards: on the lake's own disk where it has one."""
+        """A local folder that is gone afterwards: on the lake's own disk where it has one.
+
+        While it is in use its `.held` is locked, by which `sweep` tells it from a dead one's.
+        """
         parent = self.folder / "tmp" if self.folder is not None else None
         with storage_errors("write", self.at("tmp")):
             if parent is not None:
@@ -113,8 +133,24 @@ class Lake:
             folder = tempfile.TemporaryDirectory(
                 dir=parent, prefix="winnow-", ignore_cleanup_errors=True
             )
-        with folder:
-            yield Path(folder.name)
+        with folder, (Path(folder.name) / HELD).open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            try:
+                yield Path(folder.name)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise
+                with storage_errors("write", folder.name):
+                    raise
+
+    def sweep(self) -> int:
+        """Remove the scratch folders of processes that were killed; returns how many there were."""
+        if self.folder is None:
+            return 0
+        dead = [folder for folder in (self.folder / "tmp").glob("winnow-*") if _is_dead(folder)]
+        for folder in dead:
+            shutil.rmtree(folder, ignore_errors=True)
+        return len(dead)
 
     def adopt(self, path: Path, key: str) -> None:
         """Move a finished local file under a key, atomically, replacing what was there."""
@@ -141,15 +177,12 @@ class Lake:
         Atomic: of several callers one succeeds, and nobody sees part of it. Folders only: an
         object store has no such operation.
         """
-        if self.folder is None:
-            raise StorageError(
-                f"{self.uri}: a version can be published to a folder only. Use a lake on a disk."
-            )
-        target = self.folder / new_prefix
+        root = self.publishable().folder or Path()
+        target = root / new_prefix
         with storage_errors("write", str(target)):
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
-                (self.folder / prefix).rename(target)
+                (root / prefix).rename(target)
             except OSError as error:
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                     return False
@@ -191,6 +224,20 @@ def storage_errors(verb: str, where: str) -> Iterator[None]:
         ) from error
 
 
+def _is_dead(scratch: Path) -> bool:
+    """Whether nobody holds a scratch folder; one that is being made right now is not dead."""
+    try:
+        if time.time() - scratch.stat().st_mtime < SETTLING_S:
+            return False
+        with (scratch / HELD).open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return scratch.exists()
+    return True
+
+
 def _next_step(error: Exception) -> str:
     text = str(error).lower()
     if "no space" in text or "quota" in text or "os error 28" in text:
@@ -208,15 +255,3 @@ def _next_step(error: Exception) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, at most 300 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a local file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 of a JSON-able value in canonical form: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,6 +1,7 @@
 """Frames to Parquet and back: the only code that reads or writes shards."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ import polars as pl
 from schemas.errors import CorpusDamaged
 from schemas.manifest import ShardRef
 from schemas.record import VERDICT
-from tasks.lake import Lake, sha256_of, storage_errors
+from tasks.lake import Lake, first_line, sha256_of, storage_errors
 
 ROW_GROUP_ROWS = 20_000
 STAGE_COLUMN = "stage"
@@ -19,7 +20,7 @@ def write_shard(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = 
 
     Written beside the lake and moved into place, so that no reader sees half of it.
     """
-    with lake.scratch() as folder, storage_errors("write", lake.at(key)):
+    with lake.scratch() as folder, _writing(lake.at(key)):
         path = folder / "shard.parquet"
         frame.write_parquet(
             path, compression="zstd", compression_level=3, row_group_size=ROW_GROUP_ROWS
@@ -29,7 +30,7 @@ def write_shard(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = 
 
 def write_arrow(frame: pl.DataFrame, lake: Lake, key: str, source: str | None = None) -> ShardRef:
     """Write one Arrow IPC file under `key`, uncompressed so that it can be memory-mapped."""
-    with lake.scratch() as folder, storage_errors("write", lake.at(key)):
+    with lake.scratch() as folder, _writing(lake.at(key)):
         path = folder / "shard.arrow"
         frame.write_ipc(path, compression="uncompressed", compat_level=pl.CompatLevel.oldest())
         return keep_shard(path, lake, key, rows=frame.height, source=source)
@@ -41,6 +42,16 @@ def keep_shard(path: Path, lake: Lake, key: str, rows: int, source: str | None =
     sha256 = sha256_of(path)
     lake.adopt(path, key)
     return ShardRef(uri=key, sha256=sha256, rows=rows, size_bytes=size_bytes, source=source)
+
+
+@contextlib.contextmanager
+def _writing(where: str) -> Iterator[None]:
+    """Polars wraps what the system says of a full disk: take it out again."""
+    with storage_errors("write", where):
+        try:
+            yield
+        except pl.exceptions.PolarsError as error:
+            raise OSError(first_line(error)) from error
 
 
 def scan_shard(lake: Lake, shard: ShardRef, folder: str = "") -> pl.LazyFrame:

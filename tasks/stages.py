@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import importlib.metadata
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,10 @@ SHARED_CODE = (
     "tasks/kernel.py",
     "tasks/stages.py",
     "schemas/record.py",
+    "schemas/reasons.py",
+    "schemas/metrics.py",
 )
+SHARED_LIBRARIES = ("polars", "polars-hash", "numba")
 
 
 def stage_digest(package: str, **depends_on: Any) -> str:
@@ -33,8 +37,8 @@ def stage_digest(package: str, **depends_on: Any) -> str:
 
 @functools.cache
 def code_digest(package: str) -> str:
-    """SHA-256 over the source of one stage and of what the stages share, and Polars' version."""
-    digest = hashlib.sha256(importlib.metadata.version("polars").encode())
+    """SHA-256 over the source of one stage, what the stages share, and versions of libraries."""
+    digest = hashlib.sha256(repr(shared_versions()).encode())
     files = [ROOT / name for name in SHARED_CODE] + sorted((ROOT / "tasks" / package).glob("*.py"))
     for file in files:
         if file.name != "task.py" and file.exists():
@@ -43,15 +47,25 @@ def code_digest(package: str) -> str:
     return digest.hexdigest()
 
 
+def shared_versions() -> tuple[tuple[str, str], ...]:
+    """Versions that decide what any stage makes of the same rows: record ids, folds, kernels.
+
+    A library that only one stage uses is in that stage's own digest.
+    """
+    libraries = tuple((name, importlib.metadata.version(name)) for name in SHARED_LIBRARIES)
+    return (*libraries, ("unicode", unicodedata.unidata_version))
+
+
 def stage_key(stage: str, digest: str) -> str:
     """The key of a stage's folder in the lake."""
     return f"stages/{stage}/{digest}"
 
 
 def finished(lake: Lake, stage: str, digest: str) -> StageManifest | None:
-    """The receipt of a stage that is done, every file of it there with its size; else None.
+    """The receipt of a stage that is done, every file of it there byte for byte; else None.
 
-    A stage that lost a file is not done, and its next run rebuilds it.
+    A stage that lost a file, or one of whose files was damaged, is not done: its next run rebuilds
+    it.
     """
     data = lake.read_if_any(f"{stage_key(stage, digest)}/manifest.json")
     if data is None:
@@ -60,10 +74,8 @@ def finished(lake: Lake, stage: str, digest: str) -> StageManifest | None:
         manifest = StageManifest.model_validate_json(data)
     except ValidationError:
         return None
-    whole = all(
-        lake.size_bytes(shard.uri) == shard.size_bytes
-        for shard in (*manifest.shards, *manifest.ledger)
-    )
+    files = (*manifest.shards, *manifest.ledger)
+    whole = all(lake.sha256(shard.uri) == shard.sha256 for shard in files)
     return manifest if whole else None
 
 

@@ -69,7 +69,7 @@ def judgement(lake: Lake, table: str, unread: int = 0) -> tuple[Judgement, tuple
         normalized.append(
             StageManifest(
                 stage="normalize",
-                digest=_sha(name, *(f"{row['user']}{row['assistant']}" for row in mine)),
+                digest=_sha(name, str(lost), *(f"{row['user']}{row['assistant']}" for row in mine)),
                 uri=f"stages/normalize/{name}",
                 source=name,
                 rows_in=frame.height + lost,

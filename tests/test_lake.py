@@ -1,4 +1,4 @@
-"""The lake: atomic writes, one winner per conditional create, errors with a next step."""
+"""The lake: atomic writes, one winner per claim, errors with a next step."""
 
 import os
 import subprocess
@@ -22,25 +22,6 @@ def test_what_was_put_is_read(lake: Lake) -> None:
     lake.put("a/b", b"two")
     assert lake.read("a/b") == b"two"
     assert lake.size_bytes("a/b") == 3
-
-
-def test_only_the_first_create_wins(lake: Lake) -> None:
-    assert lake.create("a", b"first") is True
-    assert lake.create("a", b"second") is False
-    assert lake.read("a") == b"first"
-
-
-def test_of_many_creates_at_once_one_wins(lake: Lake) -> None:
-    start = threading.Barrier(8)
-
-    def create(writer: int) -> bool:
-        start.wait()
-        return lake.create("a", str(writer).encode())
-
-    with ThreadPoolExecutor(8) as pool:
-        won = list(pool.map(create, range(8)))
-    assert won.count(True) == 1
-    assert lake.read("a") == str(won.index(True)).encode()
 
 
 def test_of_many_claims_at_once_one_wins_and_the_folder_is_whole(lake: Lake) -> None:
@@ -80,6 +61,20 @@ def test_scratch_is_gone_afterwards(lake: Lake) -> None:
         lake.adopt(folder / "file", "kept")
     assert not folder.exists()
     assert lake.read("kept") == b"x"
+
+
+def test_sweeping_removes_what_dead_processes_left_and_nothing_else(lake: Lake) -> None:
+    tmp = Path(lake.at("tmp"))
+    with lake.scratch() as alive, lake.scratch() as young:
+        dead = tmp / "winnow-dead"
+        never_held = tmp / "winnow-never-held"
+        for folder in (dead, never_held):
+            folder.mkdir()
+        (dead / ".held").touch()
+        for folder in (alive, dead, never_held):
+            os.utime(folder, (0, 0))
+        assert lake.sweep() == 2
+        assert sorted(tmp.iterdir()) == sorted([alive, young])
 
 
 def test_a_lake_that_is_a_file_says_so(tmp_path: Path) -> None:

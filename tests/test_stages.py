@@ -1,14 +1,28 @@
 """Stage folders: done when the manifest and every file it names are there, and not before."""
 
+import importlib.metadata
+import shutil
+import unicodedata
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from schemas.manifest import Drops, StageManifest
+from tasks import stages
 from tasks.lake import Lake
 from tasks.shards import write_shard
-from tasks.stages import add_drops, drops_by_reason, finish, finished, stage_digest, stage_key
+from tasks.stages import (
+    add_drops,
+    code_digest,
+    drops_by_reason,
+    finish,
+    finished,
+    stage_digest,
+    stage_key,
+)
+
+NO_CACHES = shutil.ignore_patterns("__pycache__")
 
 
 @pytest.fixture
@@ -54,6 +68,49 @@ def test_a_stage_is_named_by_its_inputs_and_its_code() -> None:
     assert name == stage_digest("publish", parent="x")
     assert name != stage_digest("publish", parent="y")
     assert name != stage_digest("filter", parent="x")
+
+
+# fmt: off
+CODE = {  #                            the file changed             its stage's digest changes
+    "the stage":                       ("tasks/measure/stage.py",    True),
+    "another file of the stage":       ("tasks/measure/rows.py",     True),
+    "what every stage folds with":     ("tasks/fold.py",             True),
+    "the order of reasons":            ("schemas/reasons.py",        True),
+    "the columns of metrics":          ("schemas/metrics.py",        True),
+    "what Prefect calls it":           ("tasks/measure/task.py",     False),
+    "another stage":                   ("tasks/dedupe/stage.py",     False),
+    "a page about the results":        ("tasks/measure/report/page.py", False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("file", "counts"), CODE.values(), ids=CODE)
+def test_code_that_decides_results_is_in_the_digest(
+    file: str, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("tasks", "schemas"):
+        shutil.copytree(stages.ROOT / folder, tmp_path / folder, ignore=NO_CACHES)
+    monkeypatch.setattr(stages, "ROOT", tmp_path)
+    before = code_digest.__wrapped__("measure")
+    with (tmp_path / file).open("a") as code:
+        code.write("# changed")
+    assert (code_digest.__wrapped__("measure") != before) is counts
+
+
+@pytest.mark.parametrize("name", ["polars", "polars-hash", "numba", "unicode"])
+def test_versions_that_decide_results_are_in_the_digest(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = code_digest.__wrapped__("measure")
+    assert before == code_digest("measure")
+    if name == "unicode":
+        monkeypatch.setattr(unicodedata, "unidata_version", "1.1.5")
+    else:
+        version = importlib.metadata.version
+        monkeypatch.setattr(
+            importlib.metadata, "version", lambda n: "0.0.1" if n == name else version(n)
+        )
+    assert code_digest.__wrapped__("measure") != before
 
 
 def test_drops_are_counted_by_reason_in_order() -> None:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from schemas.adapter import TrainingRun
 from schemas.errors import WinnowError
+from schemas.printable import printable
 from schemas.recipe import load_recipe
 from trainer.progress import Progress
 from trainer.quiet import hush
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     except WinnowError as error:
         progress.close()
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            Text.assemble(("error: ", "bold red"), str(error))
+            Text.assemble(("error: ", "bold red"), printable(str(error)))
         )
         if options.json:
             _write_json({"status": "failed", "error": type(error).__name__, "message": str(error)})
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         _write_json(result.model_dump(mode="json"))
     else:
-        Console(highlight=False, soft_wrap=True).print(Text(_summary(result)))
+        Console(highlight=False, soft_wrap=True).print(Text(printable(_summary(result))))
     return 0
 
 

@@ -9,11 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from schemas.adapter import Acceptance
+from schemas.digests import sha256_of
 from schemas.errors import AdapterRejected
-from trainer.files import sha256_of
+from trainer.files import CONFIG, WEIGHTS
 
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
 _PROBE = "acceptance"
 
 

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from schemas.adapter import TrainingManifest
 from schemas.errors import ConfigError, UnknownName
+from schemas.printable import printable
+from trainer.files import CONFIG, MANIFEST
 from trainer.quiet import hush, hush_transformers
-from trainer.run import MANIFEST, read_manifest
+from trainer.run import read_manifest
 
 HELP = "/reset forgets the conversation, /system TEXT sets an instruction, /exit leaves"
 
@@ -114,8 +116,8 @@ def chat(
     out = console or Console(highlight=False, soft_wrap=True)
     folder = find_adapter(adapter, lake)
     if prompt is None:
-        out.print(Text(f"loading {folder}"))
-    talk = open_chat(folder, sampling or Sampling(), system)
+        out.print(Text(printable(f"loading {folder}")))
+    talk = open_chat(folder, lake, sampling or Sampling(), system)
     if prompt is not None:
         _answer(talk, prompt, out)
         return
@@ -144,22 +146,26 @@ def find_adapter(name: str | None, lake: Path) -> Path:
         commit = reference.read_text(encoding="utf-8").strip()
         candidates.append(lake / "hub" / name / "commits" / commit)
     for folder in candidates:
-        if (folder / "adapter_config.json").is_file():
+        if (folder / CONFIG).is_file():
             return folder
     known = ", ".join(sorted(path.parent.name for path in runs.glob(f"*/{MANIFEST}"))) or "none"
     raise UnknownName(f"{name!r} holds no adapter; finished runs in {runs}: {known}")
 
 
-def open_chat(folder: Path, sampling: Sampling, system: str | None = None) -> Chat:
-    """Base model and adapter, ready to answer (raises ConfigError)."""
+def open_chat(folder: Path, lake: Path, sampling: Sampling, system: str | None = None) -> Chat:
+    """Base model and adapter, ready to answer (raises ConfigError).
+
+    `lake` may hold the run that made the adapter: it knows where a base model's folder is.
+    """
     from peft import PeftModel
 
     from trainer.labels import TextEncoder
-    from trainer.model import find_base, load_model, load_tokenizer, wants_bf16
+    from trainer.model import load_model, load_tokenizer, wants_bf16
     from trainer.templates import choose_template
+    from trainer.weights import find_base
 
     hush_transformers()
-    made = _manifest_of(folder)
+    made = _manifest_of(folder, lake)
     base = find_base(made.train.base_model)
     if base.digest != made.base_digest:
         raise ConfigError(
@@ -173,14 +179,25 @@ def open_chat(folder: Path, sampling: Sampling, system: str | None = None) -> Ch
     return Chat(model, template, TextEncoder(template.tokenizer), sampling, system)
 
 
-def _manifest_of(folder: Path) -> TrainingManifest:
+def _manifest_of(folder: Path, lake: Path) -> TrainingManifest:
+    """The adapter's manifest, with the place of its base model (raises ConfigError)."""
     made = read_manifest(folder / MANIFEST)
     if made is None:
         raise ConfigError(
             f"{folder} holds no {MANIFEST}, so its base model and template are not known. "
             "Give an adapter that Winnow trained."
         )
-    return made
+    if made.train.base_model.path != "":
+        return made
+    for run in (folder.absolute().parent, lake / "runs" / made.run):
+        own = read_manifest(run / MANIFEST, made.run)
+        if own and own.adapter_sha256 == made.adapter_sha256:
+            return own
+    raise ConfigError(
+        f"{folder} was trained on {made.base_model} from a folder, and no run here says where that "
+        f"folder is. Put the model with weights of sha256 {made.base_digest} on this machine and "
+        f"its folder into train.base_model.path of {folder / MANIFEST}."
+    )
 
 
 def _converse(talk: Chat, out: Console) -> None:
@@ -206,7 +223,7 @@ def _converse(talk: Chat, out: Console) -> None:
 
 def _answer(talk: Chat, question: str, out: Console) -> None:
     try:
-        talk.reply(question, lambda text: out.print(Text(text), end=""))
+        talk.reply(question, lambda text: out.print(Text(printable(text)), end=""))
     except KeyboardInterrupt:
         talk.turns.pop()
     out.print()

@@ -9,7 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.files import sha256_of, write_text
+from schemas.digests import sha256_of
+from trainer.files import write_text
 
 COMPLETE = "complete.json"
 STATE = "trainer_state.json"
@@ -23,6 +24,8 @@ class Checkpoint:
     step: int
     last_step: int
     """the step at which its run ends"""
+    losses: dict[int, float]
+    """the training loss of every step up to `step`"""
 
     @property
     def is_last(self) -> bool:
@@ -42,7 +45,8 @@ def newest(folder: Path) -> Checkpoint | None:
     for candidate in sorted(folder.glob("checkpoint-*"), key=_step_of, reverse=True):
         if _is_whole(candidate):
             state = json.loads((candidate / STATE).read_text(encoding="utf-8"))
-            return Checkpoint(candidate, int(state["global_step"]), int(state["max_steps"]))
+            logged = {line["step"]: line["loss"] for line in state["log_history"] if "loss" in line}
+            return Checkpoint(candidate, int(state["global_step"]), int(state["max_steps"]), logged)
     return None
 
 

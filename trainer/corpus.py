@@ -3,14 +3,15 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from schemas.digests import sha256_of
 from schemas.errors import ConfigError, CorpusDamaged, GateFailed
-from schemas.manifest import CorpusManifest, ShardRef, SplitEntry
-from trainer.files import sha256_of
+from schemas.manifest import FORMAT_VERSION, CorpusManifest, ShardRef, SplitEntry
 
 READ_COLUMNS = ("source", "messages", "tools")
 BATCH_ROWS = 2_000
@@ -24,7 +25,7 @@ class Corpus:
 
         Raises:
             ConfigError: there is no manifest at `path`.
-            CorpusDamaged: the manifest is not one.
+            CorpusDamaged: the manifest is not one, or a newer Winnow wrote it.
             GateFailed: the version was rejected by its own gates.
         """
         path = path.expanduser().absolute()
@@ -52,6 +53,11 @@ class Corpus:
     def digest(self) -> str:
         """The corpus digest that the manifest states."""
         return self.manifest.digest
+
+    @property
+    def uri(self) -> str:
+        """The version's folder, relative to its lake."""
+        return f"corpora/{self.name}/{self.version}"
 
     def split(self, name: str) -> SplitEntry:
         """A split by name; an empty one where the corpus has none of that name."""
@@ -98,7 +104,14 @@ class Corpus:
 
 def _read_manifest(path: Path) -> CorpusManifest:
     try:
-        return CorpusManifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        written = found.get("format_version") if isinstance(found, dict) else None
+        if isinstance(written, int) and written > FORMAT_VERSION:
+            raise CorpusDamaged(
+                f"{path} has format {written}, this Winnow reads up to {FORMAT_VERSION}. "
+                "Update Winnow to read this version."
+            )
+        return CorpusManifest.model_validate(found)
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: no corpus manifest there. Give --manifest the manifest.json of a published "

@@ -1,29 +1,21 @@
-"""Files of a run: digests, and writes of which a reader sees all or nothing."""
+"""Files of a run: their names, and writes of which a reader sees all or nothing."""
 
 import contextlib
 import errno
-import hashlib
-import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from schemas.errors import StorageError
 
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hex characters."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 of the canonical JSON of a value: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+CARD = "README.md"
+MANIFEST = "training_manifest.json"
+ADAPTER_FILES = (WEIGHTS, CONFIG, CARD, MANIFEST)
+"""All that an adapter's folder holds, and all that Winnow writes or deletes in a repository."""
 
 
 def write_text(path: Path, text: str) -> None:

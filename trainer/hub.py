@@ -13,16 +13,17 @@ from typing import Any, Protocol
 
 import httpx2  # what huggingface_hub speaks HTTP with
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_base
 
 from schemas.adapter import PushedTo
 from schemas.errors import ConfigError, StorageError
 from schemas.recipe import Push
-from trainer.files import new_folder, storage_errors, write_text
+from trainer.files import ADAPTER_FILES, new_folder, storage_errors, write_text
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - the name of a variable, not a token
+TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 ATTEMPTS = 5
 MAX_WAIT_S = 120.0
 """Longest wait between two attempts; the Hub's rate limits are per five minutes or per hour."""
@@ -32,6 +33,10 @@ _log = logging.getLogger(__name__)
 
 class Hub(Protocol):
     """A place that keeps immutable commits of a repository and a `main` that names the newest."""
+
+    def prepare(self, repo: str, private: bool) -> None:
+        """Make sure that `repo` is there and can be pushed to."""
+        ...
 
     def push(self, folder: Path, repo: str, message: str, private: bool) -> PushedTo:
         """Make the files of `folder` one new commit of `repo`; the same files, the same commit."""
@@ -79,6 +84,9 @@ class FolderHub:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def prepare(self, repo: str, private: bool) -> None:
+        """See `Hub.prepare`: a folder is there once something is pushed to it."""
 
     def push(self, folder: Path, repo: str, message: str, private: bool) -> PushedTo:  # noqa: ARG002
         """See `Hub.push`; `private` has no meaning for a folder (raises StorageError)."""
@@ -134,35 +142,54 @@ class HuggingFaceHub:
             sleep=sleep,
         )
 
+    def prepare(self, repo: str, private: bool) -> None:
+        """See `Hub.prepare`: ask for leave to write, or create it where it is missing.
+
+        Creating alone would not tell: for a repository that is there already it also succeeds with
+        a token that can only read. Errors as for `push`.
+        """
+        self._call(repo, lambda: self._open(repo, private))
+
     def push(self, folder: Path, repo: str, message: str, private: bool) -> PushedTo:
-        """See `Hub.push`.
+        """See `Hub.push`: files of `repo` that Winnow does not write itself stay as they are.
 
         Raises:
             ConfigError: the Hub does not let this token write there.
             StorageError: the Hub cannot be reached or keeps refusing.
         """
-        self._call(repo, lambda: self._api.create_repo(repo, private=private, exist_ok=True))
+        self.prepare(repo, private)
         info: Any = self._call(
             repo,
             lambda: self._api.upload_folder(
-                repo_id=repo, folder_path=folder, commit_message=message, delete_patterns="*"
+                repo_id=repo,
+                folder_path=folder,
+                commit_message=message,
+                allow_patterns=list(ADAPTER_FILES),
+                delete_patterns=list(ADAPTER_FILES),
             ),
         )
         uri = f"{self._api.endpoint}/{repo}/tree/{info.oid}"
         return PushedTo(repo=repo, target="hub", commit=info.oid, uri=uri)
 
     def fetch(self, repo: str, commit: str, into: Path) -> None:
-        """See `Hub.fetch`; errors as for `push`."""
+        """See `Hub.fetch`: of the files that Winnow writes; errors as for `push`."""
         self._call(
             repo,
             lambda: snapshot_download(
                 repo,
                 revision=commit,
                 local_dir=into,
+                allow_patterns=list(ADAPTER_FILES),
                 token=self._token,
                 endpoint=self._api.endpoint,
             ),
         )
+
+    def _open(self, repo: str, private: bool) -> None:
+        try:
+            self._api.auth_check(repo, write=True)
+        except RepositoryNotFoundError:
+            self._api.create_repo(repo, private=private, exist_ok=True)
 
     def _call(self, repo: str, action: Callable[[], Any]) -> Any:
         try:
@@ -175,7 +202,7 @@ class HuggingFaceHub:
                 raise self._explained(repo, refusal) from None
             raise StorageError(
                 f"the Hub does not answer for {repo}: {self._without_token(_deepest(error))}. "
-                "The adapter is kept; run the same command again to push it."
+                "What was trained is kept; run the same command again to go on."
             ) from None
 
     def _explained(self, repo: str, error: HfHubHTTPError) -> ConfigError | StorageError:
@@ -183,12 +210,13 @@ class HuggingFaceHub:
         said = self._without_token(str(error).splitlines()[0])
         if status in (401, 403, 404):
             return ConfigError(
-                f"the Hub refuses {repo} with {status}: {said}. Check train.push.repo and that "
-                f"{TOKEN_VARIABLE} may write there. The adapter is kept; run again to push it."
+                f"the Hub refuses {repo} with {status}: {said}. Check train.push.repo, set "
+                f"{TOKEN_VARIABLE} to a token that may write there (see {TOKENS_PAGE}), or set "
+                "train.push.target to folder. What was trained is kept; run again to go on."
             )
         return StorageError(
             f"the Hub could not take {repo}, status {status}, after {ATTEMPTS} attempts: {said}. "
-            "The adapter is kept; run the same command again to push it."
+            "What was trained is kept; run the same command again to go on."
         )
 
     def _without_token(self, text: str) -> str:

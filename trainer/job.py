@@ -15,25 +15,28 @@ from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase, set_seed
 
 from schemas.adapter import Acceptance, Evaluation, PushedTo, TrainingManifest
-from schemas.errors import AdapterRejected
+from schemas.digests import sha256_of
+from schemas.errors import AdapterRejected, CorpusDamaged
 from schemas.recipe import Push, Train
-from trainer.accept import CONFIG, WEIGHTS, accept, accept_copy
+from trainer.accept import accept, accept_copy
 from trainer.batches import PaddingCollator
 from trainer.card import model_card
 from trainer.corpus import Corpus
 from trainer.evaluate import evaluate, sample_rows
-from trainer.files import sha256_of, storage_errors, write_text
+from trainer.files import CARD, CONFIG, MANIFEST, WEIGHTS, storage_errors, write_text
 from trainer.hub import Hub, choose_hub
 from trainer.labels import refuse_nothing_to_learn
-from trainer.model import BaseFiles, attach_lora, find_base, load_model, load_tokenizer, wants_bf16
+from trainer.model import attach_lora, load_model, load_tokenizer, wants_bf16
 from trainer.progress import Progress
 from trainer.quiet import hush_transformers
-from trainer.run import MANIFEST, read_manifest
+from trainer.run import read_manifest
 from trainer.templates import Template, choose_template
 from trainer.tokenize import Tokenized, tokenize, tokenizer_digest
-from trainer.train import Trained, train_adapter
+from trainer.train import CHECKPOINTS, METRICS, Trained, train_adapter
+from trainer.weights import BaseFiles, find_base, recorded_digest, write_record
 
 LIBRARIES = ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers")
+BASE_EVALUATION = "base_evaluation.json"
 PROBE = {"role": "user", "content": "Name a colour, and say why you like it."}
 
 
@@ -53,10 +56,13 @@ class Job:
         """Train and accept, unless that was done; push; write the run's manifest last."""
         hush_transformers()
         hub = choose_hub(self.train.push, self.lake) if self.train.push else None
-        accepted = read_manifest(self.adapter / MANIFEST, self.name)
-        manifest = accepted or self._make_adapter()
+        manifest = self._accepted()
+        if manifest is None:
+            if hub and self.train.push:
+                hub.prepare(self.train.push.repo, self.train.push.private)
+            manifest = self._make_adapter()
         if hub and self.train.push:
-            pushed = self._push(hub, self.train.push)
+            pushed = self._push(hub, self.train.push, manifest)
             manifest = manifest.model_copy(update={"pushed": pushed})
         write_text(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
         return manifest
@@ -91,6 +97,29 @@ class Job:
         set_seed(self.seed)
         return attach_lora(bare, self.train.lora, self.base)
 
+    def _accepted(self) -> TrainingManifest | None:
+        """The manifest of an adapter that was trained and accepted before, else None.
+
+        Work on other weights of the base model than those of now is deleted first.
+        """
+        accepted = read_manifest(self.adapter / MANIFEST, self.name)
+        known = recorded_digest(self.folder) or (accepted and accepted.base_digest)
+        if known != self.base.digest:
+            if known:
+                self.progress.say(f"other weights of {self.base.name} than before: starting over")
+            self._start_over()
+            return None
+        return accepted and accepted.model_copy(update={"train": self.train})
+
+    def _start_over(self) -> None:
+        """Leave nothing in the run's folder but which base model its work is on, noted last."""
+        with storage_errors("write", self.folder):
+            for name in (MANIFEST, BASE_EVALUATION, METRICS):
+                (self.folder / name).unlink(missing_ok=True)
+        for place in (self.adapter, self.folder / CHECKPOINTS):
+            shutil.rmtree(place, ignore_errors=True)
+        write_record(self.folder, self.base)
+
     def _make_adapter(self) -> TrainingManifest:
         tokenized = self._tokenize()
         collator = self._collator()
@@ -114,8 +143,9 @@ class Job:
         refuse_worse(before, after, self.train.max_loss_increase)
         manifest = self._manifest(tokenized, trained, before, after, acceptance)
         card = model_card(manifest, self.corpus.manifest)
-        write_text(self.adapter / "README.md", card)
-        write_text(self.adapter / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+        write_text(self.adapter / CARD, card)
+        shown = without_places(manifest)
+        write_text(self.adapter / MANIFEST, shown.model_dump_json(indent=1) + "\n")
         return manifest
 
     def _tokenize(self) -> Tokenized:
@@ -137,7 +167,7 @@ class Job:
 
     def _before(self, held_out: object, collator: PaddingCollator) -> Evaluation | None:
         """The bare base model's loss; measured once, also where the run is resumed."""
-        path = self.folder / "base_evaluation.json"
+        path = self.folder / BASE_EVALUATION
         if path.is_file():
             try:
                 return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
@@ -167,12 +197,13 @@ class Job:
         text = self.template.prompt([PROBE])
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _push(self, hub: Hub, push: Push) -> PushedTo:
-        """One commit; then read it back and accept it again."""
+    def _push(self, hub: Hub, push: Push, manifest: TrainingManifest) -> PushedTo:
+        """One commit of what was accepted; then read it back and accept it again."""
+        refuse_altered(self.adapter, manifest)
         self.progress.say(f"pushing to {push.repo}")
         message = (
-            f"Adapter of {self.corpus.name} {self.corpus.version}, corpus digest "
-            f"{self.corpus.digest}"
+            f"Adapter of {manifest.corpus} {manifest.corpus_version}, corpus digest "
+            f"{manifest.corpus_digest}"
         )
         pushed = hub.push(self.adapter, push.repo, message, push.private)
         with tempfile.TemporaryDirectory(prefix="winnow-") as place:
@@ -196,7 +227,7 @@ class Job:
             corpus=self.corpus.name,
             corpus_version=self.corpus.version,
             corpus_digest=self.corpus.digest,
-            corpus_uri=str(self.corpus.folder),
+            corpus_uri=self.corpus.uri,
             train=self.train,
             seed=self.seed,
             base_model=self.base.name,
@@ -209,11 +240,36 @@ class Job:
             elapsed_s=trained.elapsed_s,
             tokens_per_s=trained.tokens_per_s,
             audit=tokenized.audit,
+            validation_audit=tokenized.validation_audit,
             before=before,
             after=after,
             acceptance=acceptance,
             adapter_sha256=sha256_of(self.adapter / WEIGHTS),
             libraries=(("python", platform.python_version()), *versions),
+        )
+
+
+def without_places(manifest: TrainingManifest) -> TrainingManifest:
+    """The manifest as it is pushed: a base model's folder on this machine is nobody's business.
+
+    Its name and digest say which model it is.
+    """
+    base = manifest.train.base_model
+    if base.path is None:
+        return manifest
+    train = manifest.train.model_copy(update={"base_model": base.model_copy(update={"path": ""})})
+    return manifest.model_copy(update={"train": train})
+
+
+def refuse_altered(adapter: Path, manifest: TrainingManifest) -> None:
+    """Raise CorpusDamaged unless the adapter's weights are those that were accepted."""
+    path = adapter / WEIGHTS
+    found = sha256_of(path) if path.is_file() else "no such file"
+    if found != manifest.adapter_sha256:
+        raise CorpusDamaged(
+            f"{path} is not the adapter that was accepted: expected sha256 "
+            f"{manifest.adapter_sha256}, found {found}. It was not pushed. Delete {adapter} and "
+            "run again: it is saved anew from the last checkpoint."
         )
 
 

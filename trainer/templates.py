@@ -13,9 +13,9 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from schemas.digests import digest_of
 from schemas.errors import ConfigError
 from schemas.recipe import Supervise
-from trainer.files import digest_of
 
 Message = dict[str, str]
 

@@ -13,9 +13,10 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from schemas.adapter import LabelAudit
+from schemas.digests import digest_of
 from schemas.recipe import Train
 from trainer.corpus import Corpus
-from trainer.files import digest_of, new_folder, write_text
+from trainer.files import new_folder, write_text
 from trainer.labels import TOKENS, Labeller, TextEncoder, sum_audits
 from trainer.templates import Template
 
@@ -36,6 +37,7 @@ class Tokenized:
     train: Dataset
     validation: Dataset
     audit: tuple[LabelAudit, ...]
+    """of the training split, one per source"""
     validation_audit: tuple[LabelAudit, ...]
 
 

@@ -26,8 +26,11 @@ from schemas.errors import StorageError, TrainingError
 from schemas.recipe import Train
 from trainer import checkpoint
 from trainer.batches import LengthGroupedOrder, PaddingCollator, token_loss
-from trainer.files import storage_errors
+from trainer.files import WEIGHTS, storage_errors
 from trainer.model import wants_bf16
+
+CHECKPOINTS = "checkpoints"
+METRICS = "metrics.jsonl"
 
 Line = dict[str, float]
 """One step of `metrics.jsonl`: step, loss, learning_rate, grad_norm, tokens, tokens_per_s,
@@ -39,14 +42,12 @@ Report = Callable[[Line, int], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What the loop did: the whole run's figures, whichever session trained them."""
+    """What the loop did: the whole run's figures, over all its starts."""
 
     steps: int
     train_loss: float
     elapsed_s: float
     tokens_per_s: float
-    resumed_from: int
-    """the step of the checkpoint that it went on from; 0 for a run from its beginning"""
 
 
 def train_adapter(
@@ -67,11 +68,11 @@ def train_adapter(
         TrainingError: the loss is no longer a number, or memory ran out.
         StorageError: a checkpoint cannot be written.
     """
-    checkpoints = folder / "checkpoints"
+    checkpoints = folder / CHECKPOINTS
     found = checkpoint.newest(checkpoints)
-    metrics = Metrics(folder / "metrics.jsonl", found.step if found else 0, report)
+    metrics = Metrics(folder / METRICS, found.losses if found else {}, report)
     if found and found.is_last:
-        set_peft_model_state_dict(model, load_file(found.folder / "adapter_model.safetensors"))
+        set_peft_model_state_dict(model, load_file(found.folder / WEIGHTS))
     else:
         trainer = _LoraTrainer(
             model=model,
@@ -83,17 +84,22 @@ def train_adapter(
         )
         trainer.remove_callback(PrinterCallback)
         _run(trainer, found, train)
-    return metrics.summary(resumed_from=found.step if found else 0)
+    return metrics.summary()
 
 
 class Metrics(TrainerCallback):
     """Writes `metrics.jsonl`, a line per step, and stops a run whose loss is no number."""
 
-    def __init__(self, path: Path, resume_step: int, report: Report) -> None:
-        """Keep the lines of earlier sessions up to `resume_step`; later steps are done again."""
+    def __init__(self, path: Path, losses: dict[int, float], report: Report) -> None:
+        """Go on after the steps of `losses`, which the checkpoint remembers.
+
+        Lines of later steps are done again. Lines that were lost are not made up: of those steps
+        only the losses count.
+        """
         self._path = path
         self._report = report
-        self._lines = [line for line in _read_lines(path) if line["step"] <= resume_step]
+        self._losses = dict(losses)
+        self._lines = [line for line in _read_lines(path) if line["step"] in losses]
         self._elapsed_before = self._lines[-1]["elapsed_s"] if self._lines else 0.0
         self._start = time.monotonic()
         with storage_errors("write", path):
@@ -132,20 +138,20 @@ class Metrics(TrainerCallback):
             "tokens_per_s": round(int(state.num_input_tokens_seen) / max(elapsed_s, 1e-9), 1),
             "elapsed_s": round(elapsed_s, 3),
         }
+        self._losses[state.global_step] = loss
         self._lines.append(line)
         with storage_errors("write", self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         self._report(line, state.max_steps)
 
-    def summary(self, resumed_from: int) -> Trained:
-        """The figures of the whole run."""
-        last = self._lines[-1]
+    def summary(self) -> Trained:
+        """The figures of the whole run; times are 0 where `metrics.jsonl` was lost."""
+        last = self._lines[-1] if self._lines else {}
         return Trained(
-            steps=int(last["step"]),
-            train_loss=sum(line["loss"] for line in self._lines) / len(self._lines),
-            elapsed_s=last["elapsed_s"],
-            tokens_per_s=last["tokens_per_s"],
-            resumed_from=resumed_from,
+            steps=max(self._losses),
+            train_loss=sum(self._losses.values()) / len(self._losses),
+            elapsed_s=last.get("elapsed_s", 0.0),
+            tokens_per_s=last.get("tokens_per_s", 0.0),
         )
 
 
@@ -240,7 +246,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _read_lines(path: Path) -> list[Line]:
-    """The whole lines of an earlier session; a last one that a kill cut off is left out."""
+    """The whole lines of an earlier start; a last one that a kill cut off is left out."""
     if not path.is_file():
         return []
     lines: list[Line] = []

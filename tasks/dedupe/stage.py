@@ -3,9 +3,10 @@
 Kernels and numba are imported where they are needed, so that a stage that is done costs a lookup.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "dedupe"
 Shards = Sequence[ShardRef]
+Result = TypeVar("Result")
 
 
 def exact_stage(
@@ -76,7 +78,7 @@ def near_stage(
     if done is not None:
         return done
     from tasks.dedupe.near import announce, near_verdicts, sign_shard
-    from tasks.kernel import thread_pool
+    from tasks.kernel import default_threads, thread_pool
 
     announce()
     near = recipe.dedupe.near
@@ -89,11 +91,35 @@ def near_stage(
     def sign(shard: ShardRef, part: pl.Series) -> "SignedShard":
         return sign_shard(_texts(lake, shard).filter(part), _source(recipe, shard), near)
 
-    with lake.scratch() as scratch, thread_pool(threads) as pool:
-        signed = pool.map(sign, shards, taking_part)
-        result = near_verdicts(signed, rows_in, near, scratch, threads)
+    count = threads or default_threads()
+    with lake.scratch() as scratch, thread_pool(count) as pool:
+        signed = map_ahead(pool, sign, zip(shards, taking_part, strict=True), ahead=2 * count)
+        result = near_verdicts(signed, rows_in, near, scratch, count)
     verdicts = _spread(result.verdicts, taking_part)
     return _write(lake, Stage.DEDUPE_NEAR, digest, shards, verdicts, rows_in, result.notes)
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor,
+    function: Callable[..., Result],
+    arguments: Iterable[tuple[Any, ...]],
+    ahead: int,
+) -> Iterator[Result]:
+    """The results in order, of which at most `ahead` are under way or wait to be taken.
+
+    `pool.map` would start on all arguments at once and keep every result that nobody took yet.
+    """
+    coming: deque[Future[Result]] = deque()
+    try:
+        for given in arguments:
+            if len(coming) == ahead:
+                yield coming.popleft().result()
+            coming.append(pool.submit(function, *given))
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        for future in coming:
+            future.cancel()
 
 
 def _judge_exact(

@@ -7,11 +7,12 @@ import httpx
 from schemas.errors import SourceError
 from schemas.manifest import RawReceipt
 from schemas.source import HttpUpstream
+from schemas.urls import shown, without_login
 from tasks.download.names import name_from_url, unique_names
 from tasks.download.patience import Patience
 from tasks.download.progress import Progress, Tally
 from tasks.download.raw import Obtained, RawFolder, check_pin
-from tasks.download.redact import redact_logs, shown, without_login
+from tasks.download.redact import redact_logs
 from tasks.download.transfer import MAX_REDIRECTS, Transfer, fetch_file, page_not_data
 from tasks.lake import digest_of
 

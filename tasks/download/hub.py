@@ -26,11 +26,12 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 from schemas.errors import SourceError, SourceMissing, SourceUnreachable
 from schemas.manifest import RawFile, RawReceipt
 from schemas.source import HubUpstream
+from schemas.urls import redacted, shown
 from tasks.download.names import is_hidden, kept_name, listing, unique_names
 from tasks.download.patience import Patience, TryAgain, retry_after_s
 from tasks.download.progress import Progress, Tally
 from tasks.download.raw import Obtained, RawFolder
-from tasks.download.redact import redact_logs, redacted, shown
+from tasks.download.redact import redact_logs
 from tasks.lake import digest_of, first_line, sha256_of
 
 ANSWER_TIMEOUT_S = 30.0

@@ -16,10 +16,10 @@ from pydantic import Field, ValidationError
 from schemas.errors import SourceError, SourceMissing
 from schemas.frozen import Frozen
 from schemas.manifest import RawFile
+from schemas.urls import redacted, shown, without_login
 from tasks.download.patience import Patience, TryAgain, retry_after_s
 from tasks.download.progress import Tally
 from tasks.download.raw import RawFolder
-from tasks.download.redact import redacted, shown, without_login
 from tasks.lake import CHUNK_BYTES, first_line
 
 MAX_REDIRECTS = 10

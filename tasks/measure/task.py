@@ -18,12 +18,7 @@ from tasks.corpora import Pages
 from tasks.judged import Judgement
 from tasks.lake import Lake
 from tasks.measure.corpus import measure_corpus, report_pages
-from tasks.measure.rows import measure_rows
-from tasks.measure.tokens import find_tokenizer, library_versions
-from tasks.shards import scan_shard, write_shard
-from tasks.stages import finish, finished, stage_digest, stage_key
-
-STAGE = "measure"
+from tasks.measure.stage import STAGE, measure_stage
 
 
 @task(name=STAGE, task_run_name="measure-{shard.source}", cache_policy=NO_CACHE)
@@ -33,33 +28,7 @@ def measure_shard(lake_uri: str, shard: ShardRef, measure: Measure) -> StageMani
     Raises:
         ConfigError: the recipe's tokenizer is missing or is not one.
     """
-    lake = Lake(lake_uri)
-    tokenizer = find_tokenizer(measure.tokenizer)
-    digest = stage_digest(
-        STAGE,
-        parent=shard.sha256,
-        tokenizer=tokenizer.sha256 if tokenizer else None,
-        libraries=library_versions(),
-    )
-    done = finished(lake, STAGE, digest)
-    if done is not None:
-        return done
-    metrics = measure_rows(scan_shard(lake, shard), tokenizer)
-    folder = stage_key(STAGE, digest)
-    written = write_shard(metrics, lake, f"{folder}/part-00000.parquet", source=shard.source)
-    return finish(
-        lake,
-        StageManifest(
-            stage=STAGE,
-            digest=digest,
-            uri=folder,
-            source=shard.source,
-            parents=(shard,),
-            rows_in=shard.rows,
-            rows_out=shard.rows,
-            shards=(written,),
-        ),
-    )
+    return measure_stage(Lake(lake_uri), shard, measure)
 
 
 @task(task_run_name="summarise-{recipe.name}", cache_policy=NO_CACHE)

@@ -7,15 +7,26 @@ from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import PROBLEMS, TURNS, Parsed, paragraphs, turns_of
 
 NO_INPUT = ("noinput", "no input", "no input required", "no input needed")
-_BRACKETS = ' <>[]()."'
+_AROUND = ' <>[]()."'
+NO_INPUT_ZH = ("无输入", "没有输入", "无需输入")
+_AROUND_ZH = _AROUND + "`;＜＞（）［］【】“”。；"
+_NOTHING_ZH = r"^(?:<无>|＜无＞|\(无\)|（无）|\[无\]|［无］|【无】)[.。]?$"  # bare it may be a word
+_ENTITIES = {"&lt;": "<", "&gt;": ">"}  # what a text means is asked before it is cleaned
 
 
 def no_input(text: pl.Expr) -> pl.Expr:
     """Whether a text only says that there is no input, as `<noinput>` and `No Input.` do.
 
-    In the 52,002 rows of Alpaca this is true of 621, in 27 spellings.
+    In the 52,002 rows of Alpaca this is true of 621, in 27 spellings; in 245 of the 20,465 of its
+    Chinese translation, which says `无输入`, `&lt;无输入&gt;` and `没有输入。`.
     """
-    return text.str.strip_chars(_BRACKETS).str.to_lowercase().is_in(NO_INPUT)
+    english = text.str.strip_chars(_AROUND).str.to_lowercase()
+    chinese = text.str.replace_many(_ENTITIES).str.strip_chars()
+    return (
+        english.is_in(NO_INPUT)
+        | chinese.str.strip_chars(_AROUND_ZH).is_in(NO_INPUT_ZH)
+        | chinese.str.contains(_NOTHING_ZH)
+    )
 
 
 def alpaca_turns(rows: pl.DataFrame) -> Parsed:

@@ -2,16 +2,29 @@
 
 Tabs separate fields and quotes mean nothing in a file whose first line holds a tab. In
 comma-separated text a quoted field may hold commas, doubled quotes and newlines (RFC 4180).
+A record whose bytes are not valid UTF-8 is damage.
 """
 
 import contextlib
 import csv
 import mmap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 
-from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch, Damage, text_of
+from tasks.normalize.raw import (
+    EXCERPT_CHARS,
+    INVALID_UTF8,
+    OFFSET,
+    Batch,
+    Damage,
+    invalid_byte,
+    is_utf8,
+    not_utf8,
+    shown,
+    valid_lines,
+)
 
 WINDOW_BYTES = 8 << 20
 MAX_FIELD_BYTES = 64 << 20
@@ -39,8 +52,7 @@ def read_delimited(
     start = len(_MARK) if data[: len(_MARK)] == _MARK else 0
     names: Sequence[str] | None = None
     for offset, raw in _windows(data, start):
-        text, replaced = text_of(raw)
-        records = _records(text.decode(), offset, quoted=delimiter == ",")
+        records = _records(raw, offset, quoted=delimiter == ",")
         fields = _fields(records, delimiter)
         if fields.is_empty():
             continue
@@ -49,7 +61,7 @@ def read_delimited(
             named = bool({*first} & {*wanted})
             names = first if named else positional if delimiter == "\t" else ()
             fields = fields.slice(1) if named else fields
-        yield _batch(fields, tuple(names), wanted, replaced)
+        yield _batch(data, fields, tuple(names), wanted)
 
 
 def _windows(data: Raw, start: int) -> Iterator[tuple[int, bytes]]:
@@ -71,11 +83,18 @@ def _balanced(raw: bytes) -> bool:
     return raw.count(b'"') % 2 == 0 or b"\t" in raw.split(b"\n", 1)[0]
 
 
-def _records(text: str, offset: int, quoted: bool) -> pl.DataFrame:
-    """One row per record: `OFFSET` and `record`, without its line end; blank ones left out."""
-    lines = pl.DataFrame({"record": text.split("\n")}).with_columns(
-        ends=(pl.col("record").str.len_bytes().cast(pl.UInt64) + 1).cum_sum()
-    )
+def _lines(raw: bytes) -> pl.DataFrame:
+    """One row per line: `record`, `bytes` without the newline, and `valid`, whether it is UTF-8."""
+    lines = pl.DataFrame({"record": shown(raw).split("\n")})
+    if is_utf8(raw):
+        return lines.with_columns(bytes=pl.col("record").str.len_bytes(), valid=pl.lit(value=True))
+    split = pl.Series(raw.split(b"\n"), dtype=pl.Binary)
+    return lines.with_columns(bytes=split.bin.size(), valid=valid_lines(raw))
+
+
+def _records(raw: bytes, offset: int, quoted: bool) -> pl.DataFrame:
+    """One row per record: `OFFSET`, `valid` and `record`, without its line end; no blank ones."""
+    lines = _lines(raw).with_columns(ends=(pl.col("bytes").cast(pl.UInt64) + 1).cum_sum())
     lines = lines.with_columns(
         (pl.col("ends").shift(1, fill_value=0) + offset).alias(OFFSET),
     )
@@ -83,10 +102,10 @@ def _records(text: str, offset: int, quoted: bool) -> pl.DataFrame:
         quotes = pl.col("record").str.count_matches('"', literal=True).cum_sum() % 2
         inside = quotes.shift(1, fill_value=0) == 1
         lines = lines.group_by((~inside).cum_sum().alias("number"), maintain_order=True).agg(
-            pl.col("record").str.join("\n"), pl.col(OFFSET).first()
+            pl.col("record").str.join("\n"), pl.col(OFFSET).first(), pl.col("valid").all()
         )
     record = pl.col("record").str.strip_suffix("\r")
-    return lines.select(OFFSET, record).filter(pl.col("record").str.strip_chars() != "")
+    return lines.select(OFFSET, "valid", record).filter(pl.col("record").str.strip_chars() != "")
 
 
 def _fields(records: pl.DataFrame, delimiter: str) -> pl.DataFrame:
@@ -115,9 +134,9 @@ def _csv_row(record: str) -> list[str]:
 
 
 def _batch(
-    fields: pl.DataFrame, names: tuple[str, ...], wanted: tuple[str, ...], replaced: int
+    data: Raw, fields: pl.DataFrame, names: tuple[str, ...], wanted: tuple[str, ...]
 ) -> Batch:
-    right = pl.col("fields").list.len() == len(names)
+    right = pl.col("valid") & (pl.col("fields").list.len() == len(names))
     rows = fields.filter(right).select(
         OFFSET,
         *(
@@ -136,5 +155,16 @@ def _batch(
             pl.col("fields").list.len(),
         ),
         pl.col("record").str.head(EXCERPT_CHARS),
+        invalid_utf8=~pl.col("valid"),
     )
-    return Batch(rows, tuple(Damage(*row) for row in wrong.rows()), {"invalid_utf8": replaced})
+    damage = tuple(_in_bytes(data, Damage(*row)) for row in wrong.rows())
+    return Batch(rows, damage, {INVALID_UTF8: sum(one.invalid_utf8 for one in damage)})
+
+
+def _in_bytes(data: Raw, damage: Damage) -> Damage:
+    """The same, pointing at the byte that is not valid UTF-8 if that is what is wrong."""
+    if not damage.invalid_utf8:
+        return damage
+    position = invalid_byte(data, damage.offset, len(data))
+    where = damage.offset if position is None else position
+    return replace(damage, message=not_utf8(data, where))

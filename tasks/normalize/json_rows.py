@@ -4,6 +4,7 @@ An array, an object keyed by id, JSON Lines and objects one after another are to
 content. Where the grammar is violated, the walk goes on at the next place that looks like the
 beginning of a record: a `{` with one of the keys that good records begin with, or the next line.
 Inside a JSON string a quote is always escaped, so such a place is never inside intact text.
+A record whose bytes are not valid UTF-8 is damage too.
 """
 
 import json
@@ -16,7 +17,18 @@ import numpy as np
 import polars as pl
 
 from tasks.normalize import scan
-from tasks.normalize.raw import OFFSET, Batch, Damage, excerpt, text_of
+from tasks.normalize.raw import (
+    INVALID_UTF8,
+    OFFSET,
+    Batch,
+    Damage,
+    excerpt,
+    invalid_byte,
+    invalid_until,
+    is_utf8,
+    not_utf8,
+    valid_lines,
+)
 
 BATCH_ROWS = 20_000
 WINDOW_BYTES = 16 << 20
@@ -90,7 +102,7 @@ class Step:
     def keys(self) -> tuple[str, ...]:
         """The keys of the first record; none where there is no record."""
         first = self.lines[: self.lines.find(b"\n")]
-        return tuple(json.loads(text_of(first)[0])) if first else ()
+        return tuple(json.loads(first.decode("utf-8", "replace"))) if first else ()
 
     def without_last(self) -> "Step":
         """The same without its last record."""
@@ -121,14 +133,41 @@ class Gathered:
         self.rows += step.offsets.size + len(damage)
         self.size_bytes += len(step.lines)
 
-    def batch(self, wanted: tuple[str, ...]) -> Batch:
-        """The wanted columns of all the records, and all the damage."""
-        lines, replaced = text_of(b"".join(step.lines for step in self._steps))
+    def batch(self, data: Raw, wanted: tuple[str, ...]) -> Batch:
+        """The wanted columns of all the records that are text, and all the damage."""
+        lines = b"".join(step.lines for step in self._steps)
         offsets = np.concatenate([step.offsets for step in self._steps])
+        damage = self._damage
+        if not is_utf8(lines):
+            lines, offsets, spoilt = _without_spoilt(data, lines, offsets)
+            damage = sorted([*damage, *spoilt], key=lambda one: one.offset)
         rows = flat_lines(lines, wanted).insert_column(
             0, pl.Series(OFFSET, offsets).cast(pl.UInt64)
         )
-        return Batch(rows, tuple(self._damage), {"invalid_utf8": replaced})
+        spoilt_rows = sum(one.invalid_utf8 for one in damage)
+        return Batch(rows, tuple(damage), {INVALID_UTF8: spoilt_rows})
+
+
+def _without_spoilt(
+    data: Raw, lines: bytes, offsets: Offsets
+) -> tuple[bytes, Offsets, list[Damage]]:
+    """The records that are valid UTF-8, and those that are not as damage."""
+    valid = valid_lines(lines)[:-1]
+    records = pl.Series(lines.split(b"\n")[:-1], dtype=pl.Binary).filter(valid)
+    kept = b"\n".join([*records, b""])
+    spoilt = offsets[~valid.to_numpy()].tolist()
+    return kept, offsets[valid.to_numpy()], [_spoilt(data, start) for start in spoilt]
+
+
+def _spoilt(data: Raw, start: int) -> Damage:
+    """The record at `start`, somewhere in which a byte is not valid UTF-8."""
+    position = invalid_byte(data, start, len(data))
+    return Damage(
+        start,
+        not_utf8(data, start if position is None else position),
+        excerpt(data[start : start + EXCERPT_BYTES]),
+        invalid_utf8=True,
+    )
 
 
 Going = tuple[Step, tuple[Damage, ...], Place | None]
@@ -158,7 +197,7 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
             step, found, place = _mend(data, step, keys)
         gathered.add(step, found)
         if place is None or gathered.rows >= BATCH_ROWS or gathered.size_bytes >= WINDOW_BYTES:
-            yield gathered.batch(wanted)
+            yield gathered.batch(data, wanted)
             gathered = Gathered()
 
 
@@ -333,8 +372,8 @@ def _rescue(data: Raw, stretch: slice) -> bytes | None:
     """A record that breaks no rule but the one against raw newlines in strings, flattened."""
     if stretch.stop - stretch.start > RESCUE_BYTES:
         return None
-    text = data[stretch].decode("utf-8", "replace")
     try:
+        text = data[stretch].decode()
         record, end = json.JSONDecoder(strict=False).raw_decode(text)
     except (ValueError, RecursionError):
         return None
@@ -350,10 +389,13 @@ def _rescue(data: Raw, stretch: slice) -> bytes | None:
 def _damage(data: Raw, stretch: slice, code: int, where: int) -> Damage:
     found = f", found {data[where : where + 1]!r}" if where < len(data) else ""
     message = f"{_EXPECTED[code]}{found} at byte {where}"
+    # In GB18030 the second byte of a character may be a backslash: then that is all that is wrong.
+    position = invalid_until(data, stretch.start, where)
     return Damage(
         stretch.start,
-        message,
+        message if position is None else not_utf8(data, position),
         excerpt(data[stretch.start : min(stretch.stop, stretch.start + EXCERPT_BYTES)]),
+        invalid_utf8=position is not None,
     )
 
 

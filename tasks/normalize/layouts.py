@@ -1,6 +1,6 @@
 """The layouts by name: the columns each reads, under which names, and how they become turns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -19,7 +19,7 @@ from tasks.normalize.multiple_choice import (
     multiple_choice_turns,
 )
 from tasks.normalize.question_contexts import question_contexts_turns
-from tasks.normalize.raw import OFFSET
+from tasks.normalize.raw import OFFSET, Piece
 from tasks.normalize.scan import NESTED
 from tasks.normalize.sharegpt import sharegpt_turns
 from tasks.normalize.turns import Parsed
@@ -28,19 +28,22 @@ ABOUT_THE_ROW = ("category", "tools")
 LISTS = ("history", "conversations", "messages", "options", "contexts")
 _INSTRUCTION = ("instruction", "input", "output", "system", "history")
 
+Turns = Callable[[pl.DataFrame], Parsed]
+
 
 @dataclass(frozen=True)
 class Shape:
     """One layout: the columns it reads, their order where a file names none, and its turns.
 
     `aliases` are names under which corpora of this layout keep a column, tried after the source's.
-    Where rows alone do not tell how to read them, `settle` makes `turns` from a file's first batch.
+    Where a row alone does not tell how to read it, `settle` makes `turns` from a source's name and
+    all its rows, once for the whole source.
     """
 
     columns: tuple[str, ...]
-    turns: Callable[[pl.DataFrame], Parsed]
+    turns: Turns
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    settle: Callable[[pl.DataFrame], Callable[[pl.DataFrame], Parsed]] | None = None
+    settle: Callable[[str, Iterable[Piece]], Turns] | None = None
 
     def names(self, columns: Columns) -> Mapping[str, tuple[str, ...]]:
         """For each column that is read, the names it may have in the raw data, in order."""
@@ -78,14 +81,14 @@ class Shape:
 def shape_of(source: Source) -> Shape:
     """The shape of a source's rows."""
     shape = _SHAPES[source.layout]
-    if source.first_option is not None:
+    if shape.settle is not None and source.first_option is not None:
         turns = partial(multiple_choice_turns, first_option=source.first_option)
         return replace(shape, turns=turns, settle=None)
     return shape
 
 
-def _counted_from(rows: pl.DataFrame) -> Callable[[pl.DataFrame], Parsed]:
-    return partial(multiple_choice_turns, first_option=first_option(rows))
+def _as_the_answers_count(source: str, pieces: Iterable[Piece]) -> Turns:
+    return partial(multiple_choice_turns, first_option=first_option(source, pieces))
 
 
 _SHAPES = {
@@ -102,7 +105,7 @@ _SHAPES = {
         ("question", "options", "answer", "explanation", *OPTION_COLUMNS),
         multiple_choice_turns,
         {"answer": ("cop",), "explanation": ("exp",)},
-        settle=_counted_from,
+        settle=_as_the_answers_count,
     ),
     Layout.QUESTION_CONTEXTS: Shape(
         ("question", "contexts", "explanation", "answer"),

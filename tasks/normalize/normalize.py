@@ -4,7 +4,9 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from schemas.errors import CorpusDamaged, SourceEmpty
 from schemas.manifest import RawFile, RawReceipt, StageManifest
@@ -12,6 +14,10 @@ from schemas.reasons import Stage
 from schemas.source import Source
 from tasks.lake import Lake
 from tasks.stages import finish, finished, stage_digest, stage_key
+
+if TYPE_CHECKING:
+    from tasks.normalize.layouts import Shape
+    from tasks.normalize.raw import Piece
 
 STAGE = Stage.NORMALIZE.value
 MATTERS = {"name", "layout", "columns", "category", "licence", "code", "first_option"}
@@ -28,7 +34,8 @@ def normalize(receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int) 
 
     Raises:
         SourceEmpty: not one record came out; says what was expected and what stands there.
-        CorpusDamaged: a raw file that the receipt names is not in the lake.
+        SourceError: multiple choice whose answers do not tell where their numbers begin.
+        CorpusDamaged: a raw file is not in the lake, or is not the one the receipt names.
     """
     digest = stage_digest(
         STAGE,
@@ -46,17 +53,19 @@ def _normalize(
     from tasks.normalize.records import records_of
     from tasks.normalize.writer import SourceWriter
 
+    check_raw(receipt, lake)
+    shape = settled_shape(receipt, source, lake)
     writer = SourceWriter(lake, stage_key(STAGE, digest), source.name, shard_rows)
     counts: Counter[str] = Counter()
     for file in receipt.files:
         category = stem(file.name) if source.category == CATEGORY_FROM_FILE else source.category
         with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
-            for outcome in records_of(path, scratch, source, file.name, category):
+            for outcome in records_of(path, scratch, source, shape, file.name, category):
                 writer.add(outcome)
                 counts.update(outcome.counts)
     writer.close()
     if not writer.records:
-        raise SourceEmpty(_nothing_in(receipt, source, lake, writer.reasons))
+        raise SourceEmpty(_nothing_in(receipt, source, lake, writer.reasons, counts))
     return finish(
         lake,
         StageManifest(
@@ -72,6 +81,52 @@ def _normalize(
             notes=(*_notes(counts), *_row_band(source, writer.records)),
         ),
     )
+
+
+def check_raw(receipt: RawReceipt, lake: Lake) -> None:
+    """Raise CorpusDamaged unless every raw file is there, byte for byte as it was downloaded."""
+    for file in receipt.files:
+        path = lake.at(f"{receipt.uri}/{file.name}")
+        found = lake.sha256(f"{receipt.uri}/{file.name}")
+        if found is None:
+            raise CorpusDamaged(
+                f"{path} is missing, expected {file.size_bytes} bytes of source "
+                f"{receipt.source!r}. {_download_anew(receipt, lake)}"
+            )
+        if found != file.sha256:
+            raise CorpusDamaged(
+                f"{path} is not the file that was downloaded for source {receipt.source!r}: "
+                f"expected sha256 {file.sha256}, found {found}. {_download_anew(receipt, lake)}"
+            )
+
+
+def _download_anew(receipt: RawReceipt, lake: Lake) -> str:
+    return f"Remove {lake.at(receipt.uri)} and run the refresh again, which downloads it anew."
+
+
+def settled_shape(receipt: RawReceipt, source: Source, lake: Lake) -> "Shape":
+    """The shape of a source's rows; where a row alone does not tell it, every file is read."""
+    from tasks.normalize.layouts import shape_of
+
+    shape = shape_of(source)
+    if shape.settle is None:
+        return shape
+    turns = shape.settle(source.name, _pieces(receipt, source, lake, shape))
+    return replace(shape, turns=turns, settle=None)
+
+
+def _pieces(receipt: RawReceipt, source: Source, lake: Lake, shape: "Shape") -> "Iterator[Piece]":
+    """The rows of a source batch by batch, in the order of the raw data."""
+    from tasks.normalize.raw import Piece
+    from tasks.normalize.readers import read_file
+
+    wanted, positional = shape.wanted(source.columns), shape.positional(source.columns)
+    for file in receipt.files:
+        first_row = 1
+        with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
+            for batch in read_file(path, wanted, positional, scratch):
+                yield Piece(file.name, first_row, shape.renamed(batch.rows, source.columns))
+                first_row += batch.rows.height
 
 
 def stem(name: str) -> str:
@@ -90,13 +145,7 @@ def raw_file(lake: Lake, receipt: RawReceipt, file: RawFile) -> Iterator[Path]:
             path.write_bytes(lake.read(key))
             yield path
         return
-    path = Path(lake.at(key))
-    if not path.is_file():
-        raise CorpusDamaged(
-            f"{path} is missing, expected {file.size_bytes} bytes of source {receipt.source!r}. "
-            "Remove its receipt.json and run the refresh again to download it."
-        )
-    yield path
+    yield Path(lake.at(key))
 
 
 def _notes(counts: Counter[str]) -> tuple[tuple[str, str], ...]:
@@ -111,8 +160,15 @@ def _row_band(source: Source, records: int) -> tuple[tuple[str, str], ...]:
     return (("expected_rows", f"{records} records, expected {band.min} to {band.max}"),)
 
 
-def _nothing_in(receipt: RawReceipt, source: Source, lake: Lake, reasons: Counter[str]) -> str:
+def _nothing_in(
+    receipt: RawReceipt,
+    source: Source,
+    lake: Lake,
+    reasons: Counter[str],
+    counts: Counter[str],
+) -> str:
     from tasks.normalize.layouts import shape_of
+    from tasks.normalize.raw import INVALID_UTF8
 
     columns = ", ".join(shape_of(source).positional(source.columns))
     largest = max(receipt.files, key=lambda file: file.size_bytes)
@@ -120,9 +176,17 @@ def _nothing_in(receipt: RawReceipt, source: Source, lake: Lake, reasons: Counte
         found = file.read(SHOWN_BYTES)
     dropped = ", ".join(f"{rows} {reason}" for reason, rows in sorted(reasons.items())) or "no row"
     others = f" and {len(receipt.files) - 1} more files" if len(receipt.files) > 1 else ""
+    advice = (
+        f"Check `layout` and `columns` in the source file {source.name}.yaml, or whether upstream "
+        "answered with another page."
+    )
+    if 2 * counts[INVALID_UTF8] >= reasons.total() > 0:
+        advice = (
+            f"{counts[INVALID_UTF8]} of these are not valid UTF-8: convert the file, e.g. from "
+            f"Windows-1252 or GB18030, to UTF-8. {advice}"
+        )
     return (
         f"source {source.name!r} has not one record: {lake.at(receipt.uri)}/{largest.name}{others} "
         f"gave {dropped}. Expected rows of layout {source.layout.value!r} with columns {columns}; "
-        f"the file begins with {found!r}. Check `layout` and `columns` in the source file "
-        f"{source.name}.yaml, or whether upstream answered with another page."
+        f"the file begins with {found!r}. {advice}"
     )

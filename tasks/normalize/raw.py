@@ -1,12 +1,21 @@
 """What a reader hands on: rows of raw strings, and the stretches of a file that gave none."""
 
+import codecs
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 OFFSET = "offset"
 EXCERPT_CHARS = 500
+INVALID_UTF8 = "invalid_utf8"
+"""Counts the rows that are damage because of their bytes."""
+
+_LOOK_BYTES = 4 << 10
+_SEQUENCE_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,7 @@ class Damage:
     offset: int
     message: str
     excerpt: str
+    invalid_utf8: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,16 +45,72 @@ class Batch:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+class Piece(NamedTuple):
+    """The rows of one batch under their layout's column names, and where they stand."""
+
+    file: str
+    first_row: int
+    """Number of the first of them among the rows of the file, which counts from 1."""
+    rows: pl.DataFrame
+
+
 def excerpt(raw: bytes) -> str:
-    """The beginning of some bytes as text, whatever they are."""
-    return raw[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")[:EXCERPT_CHARS]
+    r"""The beginning of some bytes as text, whatever they are: one that is no text is `\xe9`."""
+    return shown(raw[: 4 * EXCERPT_CHARS])[:EXCERPT_CHARS]
 
 
-def text_of(raw: bytes) -> tuple[bytes, int]:
-    """The same bytes as valid UTF-8, and how many U+FFFD had to stand in for what was not."""
+def shown(raw: bytes) -> str:
+    r"""Bytes as text; those that are not valid UTF-8 as `\xe9`, so that none is lost."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether some bytes are valid UTF-8 from the first to the last."""
     try:
         pl.Series([raw], dtype=pl.Binary).cast(pl.String)
     except pl.exceptions.ComputeError:
-        text = raw.decode("utf-8", "replace")
-        return text.encode(), text.count("\ufffd") - raw.count("\ufffd".encode())
-    return raw, 0
+        return False
+    return True
+
+
+def valid_lines(raw: bytes) -> pl.Series:
+    r"""Whether each line, as `raw.split(b"\n")` gives them, is valid UTF-8."""
+    spoilt = []
+    start = 0
+    while (position := invalid_byte(raw, start, len(raw))) is not None:
+        spoilt.append(position)
+        start = raw.find(b"\n", position) + 1 or len(raw)
+    line_ends = np.flatnonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n"))
+    valid = np.ones(line_ends.size + 1, dtype=np.bool_)
+    valid[np.searchsorted(line_ends, spoilt)] = False
+    return pl.Series(valid)
+
+
+def invalid_byte(data: bytes | mmap.mmap, start: int, stop: int) -> int | None:
+    """The position of the first byte of `data[start:stop]` at which it stops being UTF-8.
+
+    A sequence that `stop` cuts is none, unless the data end there.
+    """
+    while start < stop:
+        end = min(start + _LOOK_BYTES, stop)
+        try:
+            _, length = codecs.utf_8_decode(data[start:end], "strict", end == len(data))
+        except UnicodeDecodeError as error:
+            return start + error.start
+        if end == stop:
+            return None
+        start += length
+    return None
+
+
+def invalid_until(data: bytes | mmap.mmap, start: int, where: int) -> int | None:
+    """The same for a stretch that goes on to the character at `where`."""
+    return invalid_byte(data, start, min(where + _SEQUENCE_BYTES, len(data)))
+
+
+def not_utf8(data: bytes | mmap.mmap, position: int) -> str:
+    """What the ledger says of a row whose byte at `position` is not valid UTF-8."""
+    return (
+        f"not valid UTF-8: byte {data[position]:#04x} at offset {position}; convert the file, e.g. "
+        "from Windows-1252 or GB18030, to UTF-8"
+    )

@@ -8,6 +8,7 @@ import mmap
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -54,10 +55,7 @@ def unpack(path: Path, scratch: Path) -> tuple[Path, str | None]:
     cut = None
     with plain.open("wb") as target:
         if opened is None:
-            with path.open(encoding="utf-16", errors="replace", newline="") as text:
-                while piece := text.read(COPY_BYTES):
-                    target.write(piece.encode("utf-8", "replace"))
-            return plain, None
+            return plain, _from_utf16(path, target)
         with opened(path) as packed:
             try:
                 while chunk := packed.read1(COPY_BYTES):
@@ -65,6 +63,22 @@ def unpack(path: Path, scratch: Path) -> tuple[Path, str | None]:
             except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
                 cut = f"the compressed file is damaged: {error}"
     return (plain, cut) if plain.stat().st_size or cut is None else (path, None)
+
+
+def _from_utf16(path: Path, target: BinaryIO) -> str | None:
+    """Write UTF-16 text as UTF-8; returns what cut it short, if anything.
+
+    A lone surrogate stays one, which is not valid UTF-8: whoever reads the row will see it.
+    """
+    decoder = codecs.getincrementaldecoder("utf-16")("surrogatepass")
+    with path.open("rb") as file:
+        try:
+            while chunk := file.read(COPY_BYTES):
+                target.write(decoder.decode(chunk).encode("utf-8", "surrogatepass"))
+            target.write(decoder.decode(b"", final=True).encode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError as error:
+            return f"the UTF-16 text is damaged: {error.reason}"
+    return None
 
 
 def no_rows(wanted: tuple[str, ...]) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """One file's batches to records and ledger rows, in one sequence."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 from schemas.reasons import DropReason
 from schemas.record import RECORD, UNREADABLE, Record
 from schemas.source import Source
-from tasks.normalize.layouts import Shape, shape_of
+from tasks.normalize.layouts import Shape
 from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch
 from tasks.normalize.readers import read_file
 from tasks.normalize.scan import NESTED
@@ -34,18 +34,14 @@ class Outcome:
 
 
 def records_of(
-    path: Path, scratch: Path, source: Source, file: str, category: str | None
+    path: Path, scratch: Path, source: Source, shape: Shape, file: str, category: str | None
 ) -> Iterator[Outcome]:
     """The outcomes of one local file, in its order; the ledger knows it as `file`.
 
-    `category` is that of rows whose source tells none.
+    `shape` is the source's, settled; `category` is that of rows whose source tells none.
     """
-    shape = shape_of(source)
     wanted, positional = shape.wanted(source.columns), shape.positional(source.columns)
     for batch in read_file(path, wanted, positional, scratch):
-        if shape.settle is not None and batch.rows.height:
-            first = shape.renamed(batch.rows, source.columns)
-            shape = replace(shape, turns=shape.settle(first), settle=None)
         yield outcome_of(batch, shape, source, file, category)
 
 

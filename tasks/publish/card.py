@@ -1,11 +1,13 @@
 """The dataset card: a version's README.md, by which `datasets.load_dataset` finds its splits."""
 
+import re
 from typing import Any
 
 import yaml
 
 from schemas.manifest import CorpusManifest, SourceEntry
 
+_SPDX = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -24,14 +26,20 @@ def _head(manifest: CorpusManifest) -> dict[str, Any]:
     licences = sorted({source.licence for source in manifest.sources if source.rows_out})
     return {
         "pretty_name": f"{manifest.name} {manifest.version}",
-        "license": "other",
-        "license_name": "; ".join(licences) or "none",
+        **_licence(licences),
         "language": _values(manifest, "language"),
         "task_categories": ["text-generation"],
         "size_categories": [_size(manifest.rows_out)],
         "tags": ["instruction-tuning", "winnow"],
         "configs": [{"config_name": "default", "data_files": data_files}],
     }
+
+
+def _licence(licences: list[str]) -> dict[str, str]:
+    """The Hub's own identifier where all rows are under one SPDX licence, else their names."""
+    if len(licences) == 1 and _SPDX.match(licences[0]) and licences[0] != "unknown":
+        return {"license": licences[0].lower()}
+    return {"license": "other", "license_name": "; ".join(licences) or "none"}
 
 
 def _body(manifest: CorpusManifest) -> str:
@@ -71,7 +79,7 @@ corpus = load_dataset("path/to/this/folder")
 |---|---:|---:|---|---|---|
 {sources}
 
-## Dropped
+{_failed(manifest)}## Dropped
 
 | stage | reason | rows |
 |---|---|---:|
@@ -81,6 +89,11 @@ corpus = load_dataset("path/to/this/folder")
 
 {citations or "None of the sources asks for one."}
 """
+
+
+def _failed(manifest: CorpusManifest) -> str:
+    lines = [f"- {_cell(one.name)}: {_cell(one.message[:300])}" for one in manifest.failed_sources]
+    return "## Sources that failed\n\n" + "\n".join(lines) + "\n\n" if lines else ""
 
 
 def _source_line(source: SourceEntry) -> str:

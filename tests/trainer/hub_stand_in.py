@@ -1,6 +1,6 @@
 """A Hub stand-in on loopback: enough of the real protocol for huggingface_hub to push and fetch.
 
-It speaks create, validate-yaml, preupload, LFS batch, commit, tree, revision and resolve, keeps every
+It speaks create, auth-check, validate-yaml, preupload, LFS batch, commit, tree, revision and resolve, keeps every
 commit whole, and fails on demand as the real one does.
 """
 
@@ -24,6 +24,8 @@ class HubStandIn:
 
     def __init__(self, token: str = "hf_secret") -> None:
         self.token = token
+        self.reader = "hf_reader"
+        """a token that may read everything and write nothing"""
         self.asked: list[str] = []
         self.repos: dict[str, bool] = {}
         self.commits: dict[str, list[tuple[str, str, Files]]] = {}
@@ -101,10 +103,20 @@ def _handler(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
                 return
             if fault:
                 self._answer(fault[0], {"error": "told to fail"}, fault[1])
-            elif self.headers.get("Authorization") != f"Bearer {hub.token}" and "/lfs/" not in path:
+            elif self._token() not in (hub.token, hub.reader) and "/lfs/" not in path:
                 self._answer(401, {"error": "Invalid credentials"})
+            elif self._token() == hub.reader and self._writes(path):
+                self._answer(403, {"error": "Forbidden: a write token is needed"})
             else:
                 self._route(path, body)
+
+        def _token(self) -> str:
+            return (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+
+        def _writes(self, path: str) -> bool:
+            """Whether leave to write is needed: not to hear that a repository is missing."""
+            wanted = re.fullmatch(r"/api/models/(.+)/auth-check/write", path)
+            return wanted[1] in hub.repos if wanted else path.endswith(("/create", "/commit/main"))
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":
@@ -119,6 +131,7 @@ def _handler(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
         def _route(self, path: str, body: bytes) -> None:
             routes = (
                 (r"/api/repos/create", self._create),
+                (r"/api/models/(.+)/auth-check/write", self._allow),
                 (r"/api/validate-yaml", self._validate),
                 (r"/api/models/(.+)/preupload/main", self._preupload),
                 (r"/(.+)\.git/info/lfs/objects/batch", self._batch),
@@ -145,6 +158,12 @@ def _handler(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
                 return
             hub.repos[repo] = asked.get("visibility") == "private" or bool(asked.get("private"))
             self._answer(200, {"url": f"{hub.url}/{repo}", "name": repo})
+
+        def _allow(self, body: bytes, repo: str) -> None:
+            if repo in hub.repos:
+                self._answer(200, {})
+            else:
+                self._answer(404, {"error": "not found"}, {"X-Error-Code": "RepoNotFound"})
 
         def _validate(self, body: bytes) -> None:
             self._answer(200, {"errors": [], "warnings": []})

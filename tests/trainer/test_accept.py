@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from schemas.errors import AdapterRejected
 from schemas.recipe import Lora
-from trainer.accept import CONFIG, WEIGHTS, accept, accept_copy
-from trainer.model import BaseFiles, attach_lora, load_model
+from trainer.accept import accept, accept_copy
+from trainer.files import CONFIG, WEIGHTS
+from trainer.model import attach_lora, load_model
+from trainer.weights import BaseFiles
 
 PROBE = [5, 6, 7, 8]
 Tensors = dict[str, torch.Tensor]

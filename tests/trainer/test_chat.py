@@ -1,6 +1,7 @@
 """Talking to an adapter: the template of training, turns that are kept, and ways to leave."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from schemas.adapter import TrainingManifest
 from schemas.errors import ConfigError, UnknownName
+from schemas.printable import printable
 from tests.trainer.building import build_corpus, conversations, recipe_of
 from trainer.chat import Chat, Sampling, chat, find_adapter, open_chat
 from trainer.files import write_text
@@ -30,7 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple
 
 @pytest.fixture
 def talk(trained: tuple[Path, Path]) -> Chat:
-    return open_chat(trained[1] / "adapter", GREEDY)
+    return open_chat(trained[1] / "adapter", trained[0], GREEDY)
 
 
 def test_an_adapter_is_found_by_folder_run_or_repository(trained):
@@ -91,7 +93,7 @@ def test_one_question_prints_its_answer_and_nothing_else(trained, monkeypatch, t
     said = converse(trained[0], "", monkeypatch, prompt="What colour is thing 1?")
     heard: list[str] = []
     talk.reply("What colour is thing 1?", heard.append)
-    assert said == "".join(heard) + "\n"
+    assert said == printable("".join(heard)) + "\n"
 
 
 @pytest.mark.parametrize("lines", ["/exit\n", "", "/reset\n/what\n/system Be kind.\n\n/exit\n"])
@@ -112,15 +114,42 @@ def test_markup_in_text_stays_text(trained, monkeypatch):
     )
 
 
+def test_what_a_model_says_cannot_steer_the_terminal(trained, monkeypatch):
+    class Hostile:
+        def reply(self, question: str, on_text: Any) -> str:
+            for piece in ("\x1b", "]0;owned\x07", "\x9b2J", "\u202eabc x\n"):
+                on_text(piece)
+            return ""
+
+    monkeypatch.setattr("trainer.chat.open_chat", lambda *_: Hostile())
+    said = converse(trained[0], "", monkeypatch, prompt="Hi")
+    assert said == "\ufffd]0;owned\ufffd\ufffd2J\ufffdabc x\n\n"
+
+
+def test_the_base_of_a_pushed_adapter_is_found_through_the_lake_that_made_it(trained, tmp_path):
+    lake, folder = trained
+    copy = find_adapter("winnow/tiny", lake)
+    assert open_chat(copy, lake, GREEDY).prompt_ids is not None
+    stranger = tmp_path / "elsewhere"
+    shutil.copytree(copy, stranger)
+    with pytest.raises(ConfigError, match=r"tests/tiny.*base_model\.path of .*elsewhere"):
+        open_chat(stranger, tmp_path, GREEDY)
+    own = json.loads((folder / "training_manifest.json").read_text("utf-8"))
+    made = json.loads((stranger / "training_manifest.json").read_text("utf-8"))
+    made["train"]["base_model"]["path"] = own["train"]["base_model"]["path"]
+    write_text(stranger / "training_manifest.json", json.dumps(made))
+    assert open_chat(stranger, tmp_path, GREEDY).turns == []
+
+
 def test_another_base_than_that_of_training_is_refused(trained, tmp_path, talk):
     adapter = tmp_path / "adapter"
     shutil.copytree(trained[1] / "adapter", adapter)
     manifest = adapter / "training_manifest.json"
-    text = manifest.read_text("utf-8")
+    text = (trained[1] / "training_manifest.json").read_text("utf-8")
     made = TrainingManifest.model_validate_json(text).model_copy(update={"base_digest": "0" * 64})
     write_text(manifest, made.model_dump_json())
     with pytest.raises(ConfigError, match="trained on other weights"):
-        open_chat(adapter, GREEDY)
+        open_chat(adapter, tmp_path, GREEDY)
     manifest.unlink()
     with pytest.raises(ConfigError, match=r"holds no training_manifest\.json"):
-        open_chat(adapter, GREEDY)
+        open_chat(adapter, tmp_path, GREEDY)

@@ -11,7 +11,9 @@ from trainer.checkpoint import COMPLETE, newest, prune, seal
 def checkpoint(folder: Path, step: int, sealed: bool = True) -> Path:
     place = folder / f"checkpoint-{step}"
     place.mkdir(parents=True)
-    state = json.dumps({"global_step": step, "max_steps": 100})
+    logged = [{"step": done, "loss": 1 / done} for done in range(1, step + 1)]
+    summary = {"step": step, "train_loss": 0.5}
+    state = json.dumps({"global_step": step, "max_steps": 100, "log_history": [*logged, summary]})
     (place / "trainer_state.json").write_text(state, "utf-8")
     (place / "adapter_model.safetensors").write_bytes(b"weights" * step)
     if sealed:
@@ -51,6 +53,7 @@ def test_the_newest_is_by_steps_not_by_name(tmp_path):
     found = newest(tmp_path)
     assert found
     assert (found.step, found.last_step, found.is_last) == (100, 100, True)
+    assert found.losses == {step: 1 / step for step in range(1, 101)}
 
 
 def test_there_is_none_where_nothing_was_saved(tmp_path):

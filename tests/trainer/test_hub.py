@@ -170,6 +170,47 @@ def test_a_second_push_takes_away_what_the_folder_no_longer_has(hub, stand_in, a
     assert stand_in.files(REPO, "main") == contents(adapter)
 
 
+def test_what_winnow_did_not_write_stays_in_the_repository(hub, stand_in, adapter, tmp_path):
+    others = {"LICENSE": b"terms", "sub/README.md": b"notes", "model.gguf": b"weights"}
+    stand_in.repos[REPO] = True
+    stand_in.commits[REPO] = [("c" * 40, "theirs", others | {"training_manifest.json": b"old"})]
+    pushed = hub.push(adapter, REPO, "m", private=True)
+    assert stand_in.files(REPO, "main") == others | contents(adapter)
+    hub.fetch(REPO, pushed.commit, tmp_path / "back")
+    assert contents(tmp_path / "back") == contents(adapter)
+
+
+def test_leave_to_write_is_asked_for_before_anything_is_pushed(hub, stand_in, waits):
+    stand_in.fail("auth-check/write", 503)
+    hub.prepare(REPO, private=True)
+    hub.prepare(REPO, private=True)
+    assert stand_in.repos == {REPO: True}
+    assert REPO not in stand_in.commits
+    assert waits == [1.0]
+
+
+# fmt: off
+STRANGERS = {                 # token         there already   status
+    "unknown":               ("hf_stranger",  True,           "401"),
+    "reads, new repo":       ("hf_reader",    False,          "403"),
+    "reads, existing repo":  ("hf_reader",    True,           "403"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("token", "exists", "status"), STRANGERS.values(), ids=STRANGERS)
+def test_a_token_without_leave_to_write_is_found_out_first(token, exists, status, stand_in):
+    if exists:
+        stand_in.repos[REPO] = True
+    hub = HuggingFaceHub(token, endpoint=stand_in.url, sleep=lambda _: None)
+    with pytest.raises(ConfigError) as caught:
+        hub.prepare(REPO, private=True)
+    said = str(caught.value)
+    assert token not in said
+    for part in (REPO, status, "https://huggingface.co/settings/tokens", "target to folder"):
+        assert part in said
+
+
 # fmt: off
 FAULTS = {                     # request           how it fails        waits of ours
     "rate limit at create":    ("repos/create",    (429,),             [7.0]),
@@ -201,6 +242,6 @@ def test_a_token_that_may_not_write_is_a_matter_of_configuration(stand_in, adapt
 
 def test_a_hub_that_stays_down_is_a_storage_error_with_a_way_on(hub, stand_in, adapter, waits):
     stand_in.fail("repos/create", *[503] * 100)
-    with pytest.raises(StorageError, match="run the same command again to push it"):
+    with pytest.raises(StorageError, match="run the same command again to go on"):
         hub.push(adapter, REPO, "m", private=True)
     assert waits == [1.0, 2.0, 4.0, 8.0]

@@ -15,8 +15,9 @@ from schemas.errors import ConfigError
 from schemas.recipe import OverLong, Supervise
 from tests.trainer.building import CHATML, build_tokenizer
 from trainer.labels import IGNORED, Labeller, TextEncoder, refuse_nothing_to_learn, sum_audits
-from trainer.model import BaseFiles, load_tokenizer
+from trainer.model import load_tokenizer
 from trainer.templates import NAMED, choose_template
+from trainer.weights import BaseFiles
 
 TOKENIZERS = ("gpt2", "llama2", "qwen2_5", "baichuan2", "chatglm3")
 RESPONSES = (

@@ -6,11 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from schemas.digests import sha256_of
 from schemas.errors import ConfigError
 from schemas.recipe import BaseModel, Lora
 from tests.trainer.building import build_tokenizer
-from trainer.files import sha256_of
-from trainer.model import BaseFiles, attach_lora, find_base, load_model, load_tokenizer
+from tests.trainer.hub_stand_in import HubStandIn
+from trainer.model import attach_lora, load_model, load_tokenizer
+from trainer.weights import BaseFiles, find_base, is_base_unchanged
 
 SMOLLM = BaseModel(
     name="HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -116,3 +118,26 @@ def test_the_built_tokenizer_is_the_saved_one(tiny_model):
     files = BaseFiles("t", Path(tiny_model), "local", None)
     text = "What colour is it? ünï"
     assert load_tokenizer(files)(text)["input_ids"] == build_tokenizer()(text)["input_ids"]
+
+
+def test_a_hub_base_is_the_same_by_its_commit_or_else_by_its_weights(tmp_path, monkeypatch):
+    """Looked up in the cache alone: nothing is asked of the Hub."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    base = BaseModel(name="t", repo="winnow/base")
+    old, moved = "a" * 40, "b" * 40
+    digest = "0" * 64
+    run = tmp_path / "run"
+    with HubStandIn().running() as stand_in:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", stand_in.url)
+        assert is_base_unchanged(base, run, digest, old)
+
+        cached = tmp_path / "models--winnow--base"
+        (cached / "refs").mkdir(parents=True)
+        (cached / "refs" / "main").write_text(moved, "utf-8")
+        (cached / "snapshots" / moved).mkdir(parents=True)
+        weights = cached / "snapshots" / moved / "model.safetensors"
+        weights.write_bytes(b"weights")
+        assert is_base_unchanged(base, run, digest, moved)
+        assert not is_base_unchanged(base, run, digest, old)
+        assert is_base_unchanged(base, run, sha256_of(weights), old)
+        assert stand_in.asked == []

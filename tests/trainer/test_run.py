@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +17,21 @@ from safetensors.torch import load_file
 from schemas.adapter import TrainingManifest, TrainingRun
 from schemas.errors import AdapterRejected, ConfigError, CorpusDamaged, GateFailed, StorageError
 from schemas.recipe import Push, Recipe
-from tests.trainer.building import Messages, build_corpus, conversations, recipe_of, write_recipe
+from tests.trainer.building import (
+    Messages,
+    build_corpus,
+    build_model,
+    conversations,
+    recipe_of,
+    write_recipe,
+)
+from tests.trainer.hub_stand_in import HubStandIn
 from trainer.__main__ import main
-from trainer.accept import WEIGHTS
-from trainer.hub import FolderHub
+from trainer.corpus import Corpus
+from trainer.files import MANIFEST, WEIGHTS
+from trainer.hub import FolderHub, HuggingFaceHub
 from trainer.progress import Progress
-from trainer.run import MANIFEST, run, run_name
+from trainer.run import run, run_name
 from trainer.train import Metrics
 
 
@@ -52,7 +63,8 @@ def test_a_run_ends_with_an_adapter_that_learned_and_is_on_the_hub(manifest, rec
     assert made.after
     assert made.after.loss < made.before.loss - 0.1
     assert made.acceptance.nonzero_lora_b == made.acceptance.tensors // 2
-    assert {one.source for one in made.audit} == {"things", "others"}
+    assert {one.source: one.kept for one in made.audit} == {"things": 43, "others": 21}
+    assert {one.source: one.kept for one in made.validation_audit} == {"things": 6, "others": 2}
     assert made.pushed
     hub = FolderHub(lake_of(manifest) / "hub")
     assert hub.main("winnow/tiny") == made.pushed.commit
@@ -104,13 +116,176 @@ CHANGES = {           # what changes                        the run's name chang
 
 @pytest.mark.parametrize(("settings", "differs"), CHANGES.values(), ids=CHANGES.keys())
 def test_a_run_is_named_by_what_its_adapter_depends_on(manifest, recipe, settings, differs):
-    from trainer.corpus import Corpus
-
     corpus = Corpus(manifest)
     other = changed(recipe, **settings)
     same = run_name(corpus, recipe.train, 17) == run_name(corpus, other.train, 17)
     assert same is not differs
     assert run_name(corpus, recipe.train, 17) != run_name(corpus, recipe.train, 18)
+
+
+def test_the_same_rows_under_another_version_are_the_same_run(manifest, recipe):
+    first = train(manifest, recipe)
+    later = manifest.parent.with_name("v0002")
+    shutil.copytree(manifest.parent, later)
+    text = (later / "manifest.json").read_text("utf-8").replace('"v0001"', '"v0002"')
+    (later / "manifest.json").write_text(text, "utf-8")
+    second = train(later / "manifest.json", recipe)
+    assert second.status == "unchanged"
+    assert second.manifest == first.manifest
+    assert re.fullmatch("tiny-[0-9a-f]{12}", Path(first.folder).name)
+
+
+def test_nothing_that_is_pushed_names_a_place_on_this_machine(manifest, recipe, tiny_model):
+    made = train(manifest, recipe).manifest
+    assert made.corpus_uri == "corpora/tiny/v0001"
+    assert made.train.base_model.path == str(tiny_model)
+    assert made.pushed
+    for path in Path(made.pushed.uri).iterdir():
+        content = path.read_bytes()
+        assert str(lake_of(manifest)).encode() not in content
+        assert str(tiny_model).encode() not in content
+
+
+def test_a_run_that_is_only_pushed_knows_its_base_model_again(manifest, recipe, tiny_model):
+    first = train(manifest, recipe)
+    (Path(first.folder) / MANIFEST).unlink()
+    assert train(manifest, recipe).manifest == first.manifest
+
+
+# fmt: off
+KEPT = {                                   # line numbers kept of ten
+    "metrics.jsonl is lost":               0,
+    "metrics.jsonl is cut short":          4,
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("kept", KEPT.values(), ids=KEPT)
+def test_a_finished_checkpoint_counts_its_own_steps(kept, manifest, recipe):
+    first = train(manifest, recipe)
+    folder = Path(first.folder)
+    (folder / MANIFEST).unlink()
+    (folder / "adapter" / MANIFEST).unlink()
+    metrics = folder / "metrics.jsonl"
+    lines = metrics.read_text("utf-8").splitlines(keepends=True)
+    metrics.write_text("".join(lines[:kept]), "utf-8")
+    if not kept:
+        metrics.unlink()
+    again = train(manifest, recipe).manifest
+    assert again.steps == 10
+    assert again.train_loss == first.manifest.train_loss
+
+
+# fmt: off
+STEPS = {           # max_steps   allowed
+    "none":          (0,          False),
+    "minus two":     (-2,         False),
+    "by epochs":     (-1,         True),
+    "one":           (1,          True),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("steps", "allowed"), STEPS.values(), ids=STEPS)
+def test_a_run_has_a_step_at_least(steps, allowed, tiny_model):
+    if allowed:
+        assert recipe_of(tiny_model, max_steps=steps).train.max_steps == steps
+        return
+    with pytest.raises(ValueError, match=f"1 or more, or -1 to count by epochs; found {steps}"):
+        recipe_of(tiny_model, max_steps=steps)
+
+
+@pytest.fixture
+def own_model(tiny_model, tmp_path) -> Path:
+    """A copy of the tiny model that a test may change."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "own"))
+
+
+def test_other_weights_of_the_base_model_start_the_run_over(manifest, own_model):
+    recipe = recipe_of(own_model)
+    first = train(manifest, recipe).manifest
+    build_model(own_model, seed=4)
+    second = train(manifest, recipe)
+    assert second.status == "trained"
+    assert second.manifest.run == first.run
+    assert second.manifest.base_digest != first.base_digest
+    assert second.manifest.before != first.before
+    assert second.manifest.adapter_sha256 != first.adapter_sha256
+    assert len(losses(Path(second.folder))) == 10
+    assert train(manifest, recipe).status == "unchanged"
+
+
+def test_work_on_other_weights_is_not_gone_on_with(manifest, own_model, tmp_path):
+    recipe = recipe_of(own_model)
+    folder = Path(train(manifest, recipe).folder)
+    (folder / MANIFEST).unlink()
+    (folder / "adapter" / MANIFEST).unlink()
+    build_model(own_model, seed=4)
+    resumed = train(manifest, recipe).manifest
+    fresh = train(manifest, recipe, tmp_path / "fresh").manifest
+    assert resumed.before == fresh.before
+    assert resumed.adapter_sha256 == fresh.adapter_sha256
+
+
+def test_the_same_weights_written_anew_change_nothing(manifest, own_model):
+    recipe = recipe_of(own_model)
+    train(manifest, recipe)
+    os.utime(own_model / "model.safetensors", (1, 1))
+    assert train(manifest, recipe).status == "unchanged"
+
+
+def test_a_finished_run_is_found_done_without_torch(manifest, recipe, tmp_path):
+    train(manifest, recipe)
+    path = write_recipe(tmp_path / "recipe.yaml", recipe)
+    program = (
+        "import sys; from trainer.__main__ import main; code = main(sys.argv[1:]); "
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program, "--manifest", str(manifest), "--recipe", str(path)]
+    command += ["--lake", str(lake_of(manifest))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("unchanged")
+
+
+# fmt: off
+DAMAGES = {                   # what happens to the weights
+    "altered":               lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
+    "gone":                  lambda path: path.unlink(),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_weights_that_are_not_those_accepted_are_not_pushed(damage, manifest, recipe):
+    first = train(manifest, recipe)
+    adapter = Path(first.folder) / "adapter"
+    damage(adapter / WEIGHTS)
+    elsewhere = changed(recipe, push=Push(repo="winnow/elsewhere", target="folder"))
+    with pytest.raises(CorpusDamaged, match=r"not the adapter that was accepted.*Delete"):
+        train(manifest, elsewhere)
+    assert not (lake_of(manifest) / "hub" / "winnow" / "elsewhere").exists()
+    shutil.rmtree(adapter)
+    assert train(manifest, elsewhere).manifest.adapter_sha256 == first.manifest.adapter_sha256
+
+
+def test_a_token_that_cannot_write_is_found_out_before_the_first_step(
+    manifest, recipe, monkeypatch
+):
+    with HubStandIn().running() as stand_in:
+        stand_in.repos["winnow/tiny"] = True
+        hub = HuggingFaceHub(stand_in.reader, endpoint=stand_in.url, sleep=lambda _: None)
+        monkeypatch.setattr("trainer.job.choose_hub", lambda push, lake: hub)
+        with pytest.raises(ConfigError, match=r"refuses winnow/tiny with 403"):
+            train(manifest, recipe)
+    assert not (lake_of(manifest) / "tokenized").exists()
+
+
+def test_a_manifest_of_a_newer_format_is_refused(manifest):
+    found = json.loads(manifest.read_text("utf-8")) | {"format_version": 99}
+    manifest.write_text(json.dumps(found), "utf-8")
+    with pytest.raises(CorpusDamaged, match=r"has format 99, this Winnow reads up to.*Update"):
+        Corpus(manifest)
 
 
 def test_killed_and_run_again_it_ends_bitwise_like_one_that_was_not(manifest, tmp_path, tiny_model):
@@ -256,7 +431,7 @@ def test_a_loss_that_is_no_number_stops_the_run(manifest, recipe, tmp_path):
 
     from schemas.errors import TrainingError
 
-    metrics = Metrics(tmp_path / "metrics.jsonl", 0, lambda line, steps: None)
+    metrics = Metrics(tmp_path / "metrics.jsonl", {}, lambda line, steps: None)
     state = SimpleNamespace(global_step=3, num_input_tokens_seen=10, max_steps=9)
     with pytest.raises(TrainingError, match=r"diverged at step 3.*learning_rate"):
         metrics.on_log(SimpleNamespace(learning_rate=1e-3), state, None, {"loss": float("nan")})
@@ -289,6 +464,14 @@ def test_the_exit_code_is_that_of_the_error(tmp_path, recipe, capsys):
     arguments = ["--manifest", str(tmp_path / "none.json"), "--recipe", str(path), "--json"]
     assert main(arguments) == ConfigError.exit_code
     assert json.loads(capsys.readouterr().out)["error"] == "ConfigError"
+
+
+def test_what_is_said_cannot_steer_the_terminal(capsys):
+    assert main(["--manifest", "x\x1b[2J", "--recipe", "quickstart"]) == ConfigError.exit_code
+    Progress().say("model \x1b]0;owned\x07")
+    said = capsys.readouterr().err
+    assert "x\ufffd[2J" in said
+    assert "\x1b" not in said
 
 
 def test_progress_says_nothing_of_the_corpus_text(manifest, recipe, capfd):

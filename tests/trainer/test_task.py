@@ -52,6 +52,16 @@ def test_a_process_that_dies_is_a_training_error(program, said):
         _run_trainer([sys.executable, "-c", program])
 
 
+def test_what_the_process_says_cannot_steer_the_log(caplog):
+    program = r"import sys; sys.stderr.write('loss \x1b[2J\n'); sys.exit(1)"
+    with (
+        caplog.at_level(logging.INFO, logger="trainer.task"),
+        pytest.raises(TrainingError, match="loss \ufffd"),
+    ):
+        _run_trainer([sys.executable, "-c", program])
+    assert caplog.messages == ["loss \ufffd[2J"]
+
+
 # fmt: off
 RETRIES = {               # error                   tried again
     "hub is down":        (StorageError("x"),        True),

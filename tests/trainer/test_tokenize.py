@@ -7,11 +7,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from schemas.digests import sha256_of
 from schemas.manifest import CorpusManifest
 from schemas.recipe import OverLong, Recipe, Supervise
 from tests.trainer.building import CHATML, build_corpus, build_tokenizer, conversations
 from trainer.corpus import Corpus
-from trainer.files import sha256_of
 from trainer.templates import choose_template
 from trainer.tokenize import Tokenized, tokenize
 

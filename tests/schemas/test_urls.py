@@ -1,6 +1,6 @@
 import pytest
 
-from tasks.download.redact import redacted, shown, without_login
+from schemas.urls import redacted, shown, without_login
 
 # fmt: off
 SHOWN = {  #           URL                                                shown

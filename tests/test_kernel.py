@@ -1,0 +1,58 @@
+"""Kernels: cached in one folder per state of all of them, from whatever threads import them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# The threads meet while they decorate, if nothing keeps them apart; else the first waits in vain.
+IMPORT_IN_TWO_THREADS = """
+import contextlib, json, sys, threading
+from importlib import import_module
+import numba
+from tasks.kernel import NUMBA_SETTINGS
+compiler, together = numba.njit, threading.Barrier(2)
+def njit(**options):
+    with contextlib.suppress(threading.BrokenBarrierError):
+        together.wait(0.5)
+    return compiler(**options)
+numba.njit = njit
+sys.path.insert(0, sys.argv[1])
+threads = [threading.Thread(target=import_module, args=(name,)) for name in ("first", "second")]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+import first, second
+kernels = [first.one, first.other, second.one, second.other]
+print(json.dumps([NUMBA_SETTINGS.CACHE_DIR, *(kernel.stats.cache_path for kernel in kernels)]))
+"""
+MODULE = """
+from tasks.kernel import kernel
+
+@kernel
+def one(value: int) -> int:
+    return value + 1
+
+@kernel
+def other(value: int) -> int:
+    return value + 2
+"""
+
+
+def test_modules_of_kernels_may_be_imported_by_two_threads_at_once(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.py").write_text(MODULE)
+    cache = tmp_path / "cache"
+
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_IN_TWO_THREADS, str(tmp_path)],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    setting, *paths = json.loads(done.stdout)
+    assert setting == str(cache)
+    assert len({Path(path).parent for path in paths}) == 1
+    assert {Path(path).parent.parent for path in paths} == {cache}
