@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from tasks.kernel import announce_compilation
 from tasks.normalize import scan
 from tasks.normalize.raw import (
     INVALID_UTF8,
@@ -203,6 +204,7 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
 
 def _walk(array: Bytes, place: Place, end: int) -> Step:
     """Records from a place on: all of the window up to `end`, or `BATCH_ROWS` of them."""
+    announce_compilation(scan.scan)
     out = np.empty(scan.GROWTH * (end - place.position) + SLACK_BYTES, dtype=np.uint8)
     starts = np.empty(BATCH_ROWS, dtype=np.int64)
     records, length, position, after, code, where = scan.scan(

@@ -10,8 +10,9 @@ is the text of its JSON behind `NESTED`. So whatever types a column mixes, it re
 Lone surrogates become U+FFFD, raw tabs `\t`, other raw control characters vanish.
 """
 
-import numba
 import numpy as np
+
+from tasks.kernel import kernel
 
 ARRAY, KEYED, LINES, JOINED = range(4)
 """Containers: `[{}, {}]`, `{"id": {}, "id": {}}`, an object a line, objects one after another."""
@@ -51,22 +52,22 @@ for _digit in b"0123456789abcdefABCDEF":
     _HEX[_digit] = int(chr(_digit), 16)
 
 
-@numba.njit(cache=True, nogil=True)
-def _skip_space(data, p, end):  # type: ignore[no-untyped-def]
+@kernel
+def _skip_space(data, p, end):
     while p < end and data[p] in (_SPACE, _NEWLINE, _RETURN, _TAB):
         p += 1
     return p
 
 
-@numba.njit(cache=True, nogil=True)
-def _put(out, o, piece):  # type: ignore[no-untyped-def]
+@kernel
+def _put(out, o, piece):
     for k in range(piece.size):
         out[o + k] = piece[k]
     return o + piece.size
 
 
-@numba.njit(cache=True, nogil=True)
-def _hex4(data, p):  # type: ignore[no-untyped-def]
+@kernel
+def _hex4(data, p):
     """The code unit that four hexadecimal digits spell, or a negative number."""
     code = 0
     for k in range(4):
@@ -77,8 +78,8 @@ def _hex4(data, p):  # type: ignore[no-untyped-def]
     return code
 
 
-@numba.njit(cache=True, nogil=True)
-def _is_word(data, p, length, word):  # type: ignore[no-untyped-def]
+@kernel
+def _is_word(data, p, length, word):
     if length != word.size:
         return False
     for k in range(length):  # noqa: SIM110 — numba compiles no generators
@@ -87,8 +88,8 @@ def _is_word(data, p, length, word):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
-def _escape(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
+@kernel
+def _escape(data, p, end, out, o, nested):
     """Copy the escape sequence at `p`; returns (position, output position, code)."""
     if p + 1 >= end:
         return p, o, CUT
@@ -127,8 +128,8 @@ def _escape(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
     return p + 6, _put(out, o, _REPLACEMENT), _OK
 
 
-@numba.njit(cache=True, nogil=True)
-def _string(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
+@kernel
+def _string(data, p, end, out, o, nested):
     """Copy the string whose opening quote is at `p`, escaped once more where it is nested."""
     if nested:
         out[o] = _BACKSLASH
@@ -166,8 +167,8 @@ def _string(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
     return p, o, CUT
 
 
-@numba.njit(cache=True, nogil=True)
-def _scalar(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
+@kernel
+def _scalar(data, p, end, out, o, nested):
     """Copy a number, true, false or null; quoted unless it is nested or null."""
     start = p
     numeric = True
@@ -207,8 +208,8 @@ def _scalar(data, p, end, out, o, nested):  # type: ignore[no-untyped-def]
     return p, o, _OK
 
 
-@numba.njit(cache=True, nogil=True)
-def _record(data, p, end, one_line, element, out, o, stack):  # type: ignore[no-untyped-def]
+@kernel
+def _record(data, p, end, one_line, element, out, o, stack):
     """Copy one record and flatten its values; returns (position, output position, code).
 
     At `p` stands the object's opening brace; where `element` is true, any value, which is wrapped
@@ -304,8 +305,8 @@ def _record(data, p, end, one_line, element, out, o, stack):  # type: ignore[no-
     return p, o, CUT
 
 
-@numba.njit(cache=True, nogil=True)
-def scan(data, position, end, container, after, limit, out, starts):  # type: ignore[no-untyped-def]
+@kernel
+def scan(data, position, end, container, after, limit, out, starts):
     """Write the records of `data[position:end]` to `out`, a line each, until something stops it.
 
     `after` is where the walk stands between records. `starts` takes the position of each record;
@@ -371,8 +372,8 @@ def scan(data, position, end, container, after, limit, out, starts):  # type: ig
     return records, o, p, after, FULL, p
 
 
-@numba.njit(cache=True, nogil=True)
-def explode(data, out, parents, whole):  # type: ignore[no-untyped-def]
+@kernel
+def explode(data, out, parents, whole):
     """Write the elements of JSON lists, one list a line of `data`, each element as one line.
 
     An object is written as `scan` writes it and any other value wrapped as `{"_": value}`; a line

@@ -1,5 +1,6 @@
 """A whole run on a tiny model: trained, accepted, pushed; again; killed; damaged."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +301,8 @@ def test_killed_and_run_again_it_ends_bitwise_like_one_that_was_not(manifest, tm
     with (tmp_path / "log").open("wb") as log:
         child = subprocess.Popen(command, stdout=log, stderr=log)
         while child.poll() is None and not list(checkpoints.glob("checkpoint-*/complete.json")):
-            time.sleep(0.005)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(0.005)
         child.send_signal(signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL, (tmp_path / "log").read_text()
     assert 0 < len(losses(killed)) < 200
