@@ -171,7 +171,7 @@ def _near(path: Path) -> str:
     if parent is None or not os.access(parent, os.R_OK):
         return ""
     names = sorted(entry.name for entry in os.scandir(parent) if not entry.name.startswith("."))
-    return f"In {parent}: {listing(names)}"
+    return f"Looked in {parent}. {listing(names)}"
 
 
 def _unreadable(path: Path, source: str, error: OSError) -> SourceError:
