@@ -12,9 +12,8 @@ from rich.text import Text
 from schemas.adapter import TrainingManifest
 from schemas.errors import ConfigError, UnknownName
 from schemas.printable import printable
-from trainer.files import CONFIG, MANIFEST
+from trainer.files import CONFIG, MANIFEST, read_manifest
 from trainer.quiet import hush, hush_transformers
-from trainer.run import read_manifest
 
 HELP = "/reset forgets the conversation, /system TEXT sets an instruction, /exit leaves"
 

@@ -8,6 +8,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from schemas.adapter import TrainingManifest
 from schemas.errors import StorageError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -70,3 +73,17 @@ def _next_step(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "Give this user write access there, or choose another place with --lake."
     return "Check the path and run the same command again."
+
+
+def read_manifest(path: Path, name: str | None = None) -> TrainingManifest | None:
+    """A training manifest; None where there is none, or it is of a run of another name."""
+    try:
+        found = TrainingManifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StorageError(
+            f"{path} cannot be read as a training manifest: {str(error).splitlines()[0]}. "
+            "Delete it to have the run done again."
+        ) from None
+    return found if name in (None, found.run) else None

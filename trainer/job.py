@@ -23,13 +23,20 @@ from trainer.batches import PaddingCollator
 from trainer.card import model_card
 from trainer.corpus import Corpus
 from trainer.evaluate import evaluate, sample_rows
-from trainer.files import CARD, CONFIG, MANIFEST, WEIGHTS, storage_errors, write_text
+from trainer.files import (
+    CARD,
+    CONFIG,
+    MANIFEST,
+    WEIGHTS,
+    read_manifest,
+    storage_errors,
+    write_text,
+)
 from trainer.hub import Hub, choose_hub
 from trainer.labels import refuse_nothing_to_learn
 from trainer.model import attach_lora, load_model, load_tokenizer, wants_bf16
 from trainer.progress import Progress
 from trainer.quiet import hush_transformers
-from trainer.run import read_manifest
 from trainer.templates import Template, choose_template
 from trainer.tokenize import Tokenized, tokenize, tokenizer_digest
 from trainer.train import CHECKPOINTS, METRICS, Trained, train_adapter

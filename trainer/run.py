@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from schemas.adapter import TrainingManifest, TrainingRun
 from schemas.digests import digest_of
 from schemas.errors import ConfigError, StorageError
 from schemas.recipe import Push, Recipe, Train
 from trainer.corpus import Corpus
-from trainer.files import MANIFEST, storage_errors
+from trainer.files import MANIFEST, read_manifest, storage_errors
 from trainer.progress import Progress
 from trainer.weights import is_base_unchanged
 
@@ -60,20 +59,6 @@ def run(
 
         job = Job(corpus, train, recipe.seed, name, lake.expanduser().absolute(), folder, progress)
         return TrainingRun(status="trained", folder=str(folder), manifest=job.finish())
-
-
-def read_manifest(path: Path, name: str | None = None) -> TrainingManifest | None:
-    """A training manifest; None where there is none, or it is of a run of another name."""
-    try:
-        found = TrainingManifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError) as error:
-        raise StorageError(
-            f"{path} cannot be read as a training manifest: {str(error).splitlines()[0]}. "
-            "Delete it to have the run done again."
-        ) from None
-    return found if name in (None, found.run) else None
 
 
 def _is_current(done: TrainingManifest, train: Train, folder: Path) -> bool:
