@@ -78,12 +78,6 @@ def finish(what: str, futures: Sequence[PrefectFuture[Any]]) -> None:
     _done(f"{what} ({len(futures)})", began)
 
 
-def say(text: str) -> None:
-    """Tell whoever watches."""
-    if _watched:
-        _console.print(text, markup=False)
-
-
 @contextlib.contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
     """A bar, or a spinner without `total`; only on a terminal. Yields what moves it one on."""

@@ -201,11 +201,6 @@ class Lake:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 yield
 
-    @property
-    def storage_options(self) -> dict[str, str] | None:
-        """What Polars needs to read this lake; None means the environment tells."""
-        return None
-
 
 @contextlib.contextmanager
 def storage_errors(verb: str, where: str) -> Iterator[None]:

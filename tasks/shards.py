@@ -63,8 +63,8 @@ def scan_shard(lake: Lake, shard: ShardRef, folder: str = "") -> pl.LazyFrame:
             "rebuild it."
         )
     if key.endswith(".arrow"):
-        return pl.scan_ipc(lake.at(key), storage_options=lake.storage_options)
-    return pl.scan_parquet(lake.at(key), storage_options=lake.storage_options)
+        return pl.scan_ipc(lake.at(key))
+    return pl.scan_parquet(lake.at(key))
 
 
 def apply_verdicts(records: pl.DataFrame, verdicts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.errors import CorpusDamaged
-from schemas.manifest import Drops, RawReceipt, StageManifest
+from schemas.manifest import Drops, StageManifest
 from tasks.lake import Lake, digest_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,14 +83,6 @@ def finish(lake: Lake, manifest: StageManifest) -> StageManifest:
     data = manifest.model_dump_json(indent=1).encode()
     lake.put(f"{stage_key(manifest.stage, manifest.digest)}/manifest.json", data)
     return manifest
-
-
-def read_receipt(lake: Lake, key: str) -> RawReceipt:
-    """A raw download's receipt; raises CorpusDamaged where it is missing or not one."""
-    try:
-        return RawReceipt.model_validate_json(lake.read(f"{key}/receipt.json"))
-    except ValidationError as error:
-        raise CorpusDamaged(f"{lake.at(key)}/receipt.json is not a receipt: {error}") from None
 
 
 def drops_by_reason(reasons: Any, stage: str, source: str) -> tuple[Drops, ...]:
