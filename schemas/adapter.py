@@ -6,7 +6,7 @@ from pydantic import Field
 
 from schemas.frozen import Frozen
 from schemas.recipe import Train
-from schemas.source import SHA256_PATTERN
+from schemas.upstream import SHA256_PATTERN
 
 
 class LabelAudit(Frozen):

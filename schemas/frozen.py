@@ -2,12 +2,31 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from schemas.errors import ConfigError
+
+
+def _pairs(value: Any) -> Any:
+    return tuple(sorted(value.items())) if isinstance(value, dict) else value
+
+
+StrMap = Annotated[
+    tuple[tuple[str, str], ...],
+    BeforeValidator(_pairs, json_schema_input_type=dict[str, str]),
+    PlainSerializer(dict, return_type=dict[str, str]),
+]
+"""A mapping from text to text that is frozen as well: sorted pairs here, a mapping in YAML."""
 
 
 class Frozen(BaseModel):

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, JsonValue, model_validator
 
 from schemas.frozen import Frozen
-from schemas.source import SHA256_PATTERN
+from schemas.upstream import SHA256_PATTERN
 
 FORMAT_VERSION = 1
 

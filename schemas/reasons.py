@@ -17,6 +17,7 @@ class DropReason(StrEnum):
 
     UNREADABLE = "unreadable"
     NO_RESPONSE = "no_response"
+    REJECTED_RESPONSE = "rejected_response"
     EXACT_DUPLICATE = "exact_duplicate"
     EMPTY_PROMPT = "empty_prompt"
     EMPTY_RESPONSE = "empty_response"
@@ -25,6 +26,7 @@ class DropReason(StrEnum):
     SHORT_RESPONSE = "short_response"
     LONG_RESPONSE = "long_response"
     ECHO = "echo"
+    PLACEHOLDER = "placeholder"
     MODEL_IDENTITY = "model_identity"
     EMAIL = "email"
     PHONE = "phone"
@@ -47,6 +49,7 @@ class DropReason(StrEnum):
 _TABLE = {
     DropReason.UNREADABLE:         (Stage.NORMALIZE,    "The raw bytes there are not a row of the source's layout."),
     DropReason.NO_RESPONSE:        (Stage.NORMALIZE,    "The conversation holds no assistant turn to learn from."),
+    DropReason.REJECTED_RESPONSE:  (Stage.NORMALIZE,    "The only answer is one that people rejected."),
     DropReason.EXACT_DUPLICATE:    (Stage.DEDUPE_EXACT, "After folding case, width and white space, it equals a row of higher priority."),
     DropReason.EMPTY_PROMPT:       (Stage.FILTER,       "Nothing stands before the response."),
     DropReason.EMPTY_RESPONSE:     (Stage.FILTER,       "The response is empty or white space."),
@@ -55,6 +58,7 @@ _TABLE = {
     DropReason.SHORT_RESPONSE:     (Stage.FILTER,       "The response has fewer characters than the recipe asks for."),
     DropReason.LONG_RESPONSE:      (Stage.FILTER,       "The response has more characters than the recipe allows."),
     DropReason.ECHO:               (Stage.FILTER,       "The response only repeats the prompt."),
+    DropReason.PLACEHOLDER:        (Stage.FILTER,       "A {{placeholder}} that nothing filled stands where a name should."),
     DropReason.MODEL_IDENTITY:     (Stage.FILTER,       "The response claims to be another model or another maker's assistant."),
     DropReason.EMAIL:              (Stage.FILTER,       "It holds somebody's e-mail address."),
     DropReason.PHONE:              (Stage.FILTER,       "It holds somebody's telephone number."),

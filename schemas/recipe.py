@@ -9,7 +9,8 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.errors import ConfigError, UnknownName
 from schemas.frozen import Frozen
-from schemas.source import NAME_PATTERN, HttpUpstream, Source, Upstream
+from schemas.source import Source
+from schemas.upstream import NAME_PATTERN, HttpUpstream, Upstream
 from schemas.urls import shown
 
 DEPLOYMENTS = Path(__file__).resolve().parents[1] / "deployments"

@@ -4,17 +4,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from schemas.frozen import Frozen
+from schemas.frozen import Frozen, StrMap
+from schemas.upstream import Upstream
 
-NAME_PATTERN = r"^[a-z0-9][a-z0-9_.]*$"
-SHA256_PATTERN = r"^[0-9a-f]{64}$"
+ROLE_NAMES = ("system", "user", "assistant", "tool")
 
 
 class Layout(StrEnum):
     """The native shape of a source's rows; a file of `tasks/normalize/` for each."""
 
+    AUTO = "auto"
     ALPACA = "alpaca"
     BELLE = "belle"
     DOLLY = "dolly"
@@ -24,38 +25,10 @@ class Layout(StrEnum):
     COT = "cot"
     MULTIPLE_CHOICE = "multiple_choice"
     QUESTION_CONTEXTS = "question_contexts"
-
-
-class LocalUpstream(Frozen):
-    """Files on this machine: one file, or a folder searched by patterns."""
-
-    path: str = Field(description="file or folder; relative to the source's YAML file")
-    files: tuple[str, ...] = Field(("**/*",), description="patterns inside a folder; sorted")
-    sha256: str | None = Field(None, pattern=SHA256_PATTERN, description="pins a single file")
-
-
-class HttpUpstream(Frozen):
-    """One or more files over HTTP or HTTPS, read in the order given."""
-
-    urls: tuple[str, ...] = Field(min_length=1)
-    sha256: tuple[str, ...] = Field((), description="pins each URL's bytes, in the same order")
-
-    @model_validator(mode="after")
-    def _one_pin_per_url(self) -> Self:
-        if self.sha256 and len(self.sha256) != len(self.urls):
-            raise ValueError(f"{len(self.urls)} urls but {len(self.sha256)} sha256 pins")
-        for url in self.urls:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"not an http(s) URL: {url!r}")
-        return self
-
-
-class HubUpstream(Frozen):
-    """Files of a Hugging Face dataset repository, at a revision that is resolved to a commit."""
-
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
-    revision: str = Field("main", description="branch, tag or commit")
-    files: tuple[str, ...] = Field(min_length=1, description="patterns inside the repository")
+    TREE = "tree"
+    PREFERENCE = "preference"
+    LMFLOW = "lmflow"
+    TEMPLATE = "template"
 
 
 class Columns(Frozen):
@@ -70,12 +43,37 @@ class Columns(Frozen):
     tools: str = "tools"
     conversations: str = "conversations"
     messages: str = "messages"
+    role: str = Field("role", description="of a turn in conversations or messages")
+    content: str = Field("content", description="of a turn in conversations or messages")
     text: str = "text"
     question: str = "question"
     options: str = "options"
     answer: str = "answer"
     explanation: str = "explanation"
     contexts: str = "contexts"
+    prompt: str = Field("prompt", description="preference: what is answered; tree: its root")
+    chosen: str = "chosen"
+    rejected: str = "rejected"
+    label: str = Field("label", description="preference: whether the one answer is wanted")
+    licence: str = Field("licence", description="of one row, where a source says so")
+
+
+class Template(Frozen):
+    """A row's turns as texts in which `{column}` stands for a column of the raw data.
+
+    `{{` and `}}` are braces. A turn all of whose columns are empty is left out.
+    """
+
+    system: str | None = None
+    user: str
+    assistant: str
+
+
+class Unpacking(Frozen):
+    """How much may come out of one compressed file or archive: more is taken for a bomb."""
+
+    max_ratio: float = Field(200.0, ge=1, description="bytes out per byte in")
+    max_bytes: int = Field(200 << 30, ge=1, description="bytes out, all members together")
 
 
 class RowBand(Frozen):
@@ -85,42 +83,34 @@ class RowBand(Frozen):
     max: int = Field(2**32 - 1, ge=1)
 
 
-class Upstream(Frozen):
-    """Something to download under a name: exactly one of `local`, `http`, `hub` says from where."""
-
-    name: str = Field(pattern=NAME_PATTERN)
-    local: LocalUpstream | None = None
-    http: HttpUpstream | None = None
-    hub: HubUpstream | None = None
-
-    @model_validator(mode="after")
-    def _one_upstream(self) -> Self:
-        given = [name for name in ("local", "http", "hub") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = ", ".join(given) or "none"
-            raise ValueError(f"expected exactly one of local, http, hub; found {found}")
-        return self
-
-    def anchored(self, folder: Path) -> Self:
-        """The same with a relative `local.path` resolved against `folder`."""
-        if self.local is None:
-            return self
-        path = str(folder / Path(self.local.path).expanduser())
-        local = self.local.model_copy(update={"path": path})
-        return self.model_copy(update={"local": local})
-
-    def at(self, path: Path) -> Self:
-        """The same read from a local copy: a file, or a folder of its files."""
-        local = LocalUpstream(path=str(path.expanduser().absolute()))
-        return self.model_copy(update={"local": local, "http": None, "hub": None})
-
-
 class Source(Upstream):
     """One upstream corpus. Adding a corpus is adding one of these as a YAML file."""
 
     title: str = Field("", description="what people call it")
     layout: Layout
     columns: Columns = Columns()
+    fields: tuple[str, ...] = Field(
+        (),
+        description="columns in order, where files name none: arrays of arrays, TSV, CSV",
+    )
+    constants: StrMap = Field(
+        (), description="by column of the layout: what a row has that says nothing there"
+    )
+    roles: StrMap = Field((), description="by this source's name of a speaker: the role")
+    template: Template | None = Field(None, description="for layout template")
+    placeholders: StrMap = Field(
+        (), description="by name: what stands in the place of {{name}} in the texts"
+    )
+    answer_only: bool = Field(
+        False, description="chain of thought: the answer without its rationale"
+    )
+    separator: str | None = Field(
+        None, description="plain text: the line between two dialogues; null: blank lines"
+    )
+    members: tuple[str, ...] = Field(
+        ("**/*",), description="patterns of the files that are read inside archives"
+    )
+    unpacking: Unpacking = Unpacking()
     category: str | None = Field(None, description="for every row; `file` takes the file's stem")
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes of the text")
     licence: str = Field(description="SPDX identifier, or 'unknown'")
@@ -135,6 +125,32 @@ class Source(Upstream):
         description="multiple choice: number of option A in answers; null: the answers must tell",
     )
     expected_rows: RowBand = RowBand()
+
+    @field_validator("roles")
+    @classmethod
+    def _roles_are_ours(cls, roles: StrMap) -> StrMap:
+        for name, role in roles:
+            if role not in ROLE_NAMES:
+                raise ValueError(
+                    f"{name!r} is mapped to {role!r}, expected one of {', '.join(ROLE_NAMES)}"
+                )
+        return roles
+
+    @field_validator("constants")
+    @classmethod
+    def _constants_are_of_columns(cls, constants: StrMap) -> StrMap:
+        for column, _ in constants:
+            if column not in Columns.model_fields:
+                raise ValueError(
+                    f"{column!r} is no column, expected one of {', '.join(Columns.model_fields)}"
+                )
+        return constants
+
+    @model_validator(mode="after")
+    def _template_where_it_is_read(self) -> Self:
+        if (self.layout == Layout.TEMPLATE) != (self.template is not None):
+            raise ValueError("layout template and the key `template` go together")
+        return self
 
     @classmethod
     def from_yaml(cls, path: Path) -> Self:

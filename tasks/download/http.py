@@ -6,7 +6,7 @@ import httpx
 
 from schemas.errors import SourceError
 from schemas.manifest import RawReceipt
-from schemas.source import HttpUpstream
+from schemas.upstream import HttpUpstream
 from schemas.urls import shown, without_login
 from tasks.download.names import name_from_url, unique_names
 from tasks.download.patience import Patience

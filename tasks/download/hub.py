@@ -25,7 +25,7 @@ from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from schemas.errors import SourceError, SourceMissing, SourceUnreachable
 from schemas.manifest import RawFile, RawReceipt
-from schemas.source import HubUpstream
+from schemas.upstream import HubUpstream
 from schemas.urls import redacted, shown
 from tasks.download.names import is_hidden, kept_name, listing, unique_names
 from tasks.download.patience import Patience, TryAgain, retry_after_s

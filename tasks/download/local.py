@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from schemas.errors import SourceChanged, SourceError, SourceMissing
 from schemas.manifest import RawFile, RawReceipt
-from schemas.source import LocalUpstream
+from schemas.upstream import LocalUpstream
 from tasks.download.names import is_hidden, kept_name, listing, unique_names
 from tasks.download.progress import Progress, Tally
 from tasks.download.raw import Obtained, RawFolder, check_pin

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from schemas.errors import SourceChanged, StorageError
 from schemas.frozen import Frozen
 from schemas.manifest import RawFile, RawReceipt
-from schemas.source import SHA256_PATTERN
+from schemas.upstream import SHA256_PATTERN
 from tasks.download.names import RECEIPT
 from tasks.lake import Lake, digest_of, storage_errors
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import polars as pl
 
-from schemas.source import Columns, Layout, Source
+from schemas.source import Layout, Source
 from tasks.normalize.alpaca import alpaca_turns
 from tasks.normalize.belle import belle_turns
 from tasks.normalize.cot import cot_turns
@@ -24,7 +24,7 @@ from tasks.normalize.scan import NESTED
 from tasks.normalize.sharegpt import sharegpt_turns
 from tasks.normalize.turns import Parsed
 
-ABOUT_THE_ROW = ("category", "tools")
+ABOUT_THE_ROW = ("category", "tools", "licence")
 LISTS = ("history", "conversations", "messages", "options", "contexts")
 _INSTRUCTION = ("instruction", "input", "output", "system", "history")
 
@@ -45,29 +45,40 @@ class Shape:
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settle: Callable[[str, Iterable[Piece]], Turns] | None = None
 
-    def names(self, columns: Columns) -> Mapping[str, tuple[str, ...]]:
+    def names(self, source: Source) -> Mapping[str, tuple[str, ...]]:
         """For each column that is read, the names it may have in the raw data, in order."""
         return {
-            column: (getattr(columns, column, column), *self.aliases.get(column, ()))
-            for column in (*self.columns, *ABOUT_THE_ROW)
+            column: (getattr(source.columns, column, column), *self.aliases.get(column, ()))
+            for column in dict.fromkeys((*self.columns, *ABOUT_THE_ROW))
         }
 
-    def wanted(self, columns: Columns) -> tuple[str, ...]:
+    def wanted(self, source: Source) -> tuple[str, ...]:
         """Every name that is looked for in the raw data, once."""
-        return tuple(
-            dict.fromkeys(name for names in self.names(columns).values() for name in names)
+        return tuple(dict.fromkeys(name for names in self.names(source).values() for name in names))
+
+    def positional(self, source: Source) -> tuple[str, ...]:
+        """The names of the fields of a file that names none."""
+        if source.fields:
+            return source.fields
+        return tuple(names[0] for names in list(self.names(source).values())[: len(self.columns)])
+
+    def filled(self, rows: pl.DataFrame, source: Source) -> pl.DataFrame:
+        """The same rows; what says nothing in a column has the source's constant for it."""
+        return rows.with_columns(
+            pl.when(pl.col(column).str.strip_chars().fill_null("") == "")
+            .then(pl.lit(constant))
+            .otherwise(column)
+            .alias(column)
+            for column, constant in source.constants
+            if column in rows.columns
         )
 
-    def positional(self, columns: Columns) -> tuple[str, ...]:
-        """The names of the fields of a file that names none."""
-        return tuple(names[0] for names in list(self.names(columns).values())[: len(self.columns)])
-
-    def renamed(self, rows: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    def renamed(self, rows: pl.DataFrame, source: Source) -> pl.DataFrame:
         """Raw rows with the layout's own column names, and `row`, the number of each.
 
         Only the columns of `LISTS` tell JSON lists from texts, by `scan.NESTED`.
         """
-        raw = {column: pl.coalesce(names) for column, names in self.names(columns).items()}
+        raw = {column: pl.coalesce(names) for column, names in self.names(source).items()}
         return rows.select(
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
             OFFSET,

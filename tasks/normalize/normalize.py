@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from tasks.normalize.raw import Piece
 
 STAGE = Stage.NORMALIZE.value
-MATTERS = {"name", "layout", "columns", "category", "licence", "code", "first_option"}
+MATTERS = {
+    *("name", "layout", "columns", "fields", "constants", "roles", "template", "placeholders"),
+    *("answer_only", "separator", "members", "unpacking"),
+    *("category", "licence", "code", "first_option"),
+}
 CATEGORY_FROM_FILE = "file"
 SHOWN_BYTES = 100
 _PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
@@ -120,12 +124,12 @@ def _pieces(receipt: RawReceipt, source: Source, lake: Lake, shape: "Shape") -> 
     from tasks.normalize.raw import Piece
     from tasks.normalize.readers import read_file
 
-    wanted, positional = shape.wanted(source.columns), shape.positional(source.columns)
+    wanted, positional = shape.wanted(source), shape.positional(source)
     for file in receipt.files:
         first_row = 1
         with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
             for batch in read_file(path, wanted, positional, scratch):
-                yield Piece(file.name, first_row, shape.renamed(batch.rows, source.columns))
+                yield Piece(file.name, first_row, shape.renamed(batch.rows, source))
                 first_row += batch.rows.height
 
 
@@ -170,7 +174,7 @@ def _nothing_in(
     from tasks.normalize.layouts import shape_of
     from tasks.normalize.raw import INVALID_UTF8
 
-    columns = ", ".join(shape_of(source).positional(source.columns))
+    columns = ", ".join(shape_of(source).positional(source))
     largest = max(receipt.files, key=lambda file: file.size_bytes)
     with raw_file(lake, receipt, largest) as path, path.open("rb") as file:
         found = file.read(SHOWN_BYTES)

@@ -40,7 +40,7 @@ def records_of(
 
     `shape` is the source's, settled; `category` is that of rows whose source tells none.
     """
-    wanted, positional = shape.wanted(source.columns), shape.positional(source.columns)
+    wanted, positional = shape.wanted(source), shape.positional(source)
     for batch in read_file(path, wanted, positional, scratch):
         yield outcome_of(batch, shape, source, file, category)
 
@@ -49,13 +49,14 @@ def outcome_of(
     batch: Batch, shape: Shape, source: Source, file: str, category: str | None
 ) -> Outcome:
     """Every row and every damage of a batch, as a record or as a ledger row."""
-    rows = shape.renamed(batch.rows, source.columns)
-    parsed = shape.turns(rows)
+    rows = shape.renamed(batch.rows, source)
+    told = shape.filled(rows, source)
+    parsed = shape.turns(told)
     problems = _with_strangers(parsed.problems, rows, shape, source)
     known = ~pl.col("row").is_in(problems["row"].implode())
     spoken = assemble(parsed.turns.filter(known) if problems.height else parsed.turns, source.code)
     damaged, of_rows = _numbers(batch)
-    records = _records(rows, spoken.rows, of_rows, source, category)
+    records = _records(told, spoken.rows, of_rows, source, category)
     failed = _failures(rows, problems, spoken, parsed, shape)
     ledger = _ledger(batch, failed, damaged, of_rows, source, file)
     counts = {**batch.counts, **parsed.counts, **spoken.counts}
@@ -79,10 +80,8 @@ def _records(
     category: str | None,
 ) -> pl.DataFrame:
     """RECORD of the rows that have a conversation."""
-    about = rows.select("category", "tools").select(pl.all().gather(spoken["row"]))
+    about = rows.select("category", "tools", said="licence").select(pl.all().gather(spoken["row"]))
     tools = pl.col("tools")
-    told = pl.col("category").str.strip_chars()
-    known = pl.when(told != "").then(told)
     return (
         spoken.with_columns(about)
         .with_columns(tools=pl.when(~tools.str.strip_chars().is_in(_NO_TOOLS)).then(tools))
@@ -91,19 +90,25 @@ def _records(
             pl.lit(source.name).alias("source"),
             numbers.gather(spoken["row"]).alias("source_row"),
             "messages",
-            pl.coalesce(known, pl.lit(category, dtype=pl.String)).alias("category"),
+            pl.coalesce(_said("category"), pl.lit(category, dtype=pl.String)).alias("category"),
             "tools",
-            pl.lit(source.licence).alias("licence"),
+            pl.coalesce(_said("said"), pl.lit(source.licence)).alias("licence"),
         )
         .cast(RECORD)
     )
+
+
+def _said(column: str) -> pl.Expr:
+    """A text without white space around it, null where nothing is left."""
+    text = pl.col(column).str.strip_chars()
+    return pl.when(text != "").then(text)
 
 
 def _with_strangers(
     problems: pl.DataFrame, rows: pl.DataFrame, shape: Shape, source: Source
 ) -> pl.DataFrame:
     """PROBLEMS, with the rows that hold nothing of what the layout reads."""
-    names = ", ".join(names[0] for names in shape.names(source.columns).values())
+    names = ", ".join(names[0] for names in shape.names(source).values())
     strangers = rows.filter(pl.all_horizontal(pl.col(shape.columns).is_null())).select(
         "row", message=pl.lit(f"none of its columns is there: {names}")
     )

@@ -9,7 +9,8 @@ import polars as pl
 
 from schemas.manifest import RawFile, RawReceipt, StageManifest
 from schemas.record import RECORD, UNREADABLE
-from schemas.source import LocalUpstream, Source
+from schemas.source import Source
+from schemas.upstream import LocalUpstream
 from tasks.lake import Lake
 from tasks.normalize.normalize import normalize
 

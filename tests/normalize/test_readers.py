@@ -228,7 +228,7 @@ def test_every_column_a_layout_reads_can_be_renamed_or_is_an_alias(layout: str) 
     made_of = source(layout)
     shape = shape_of(made_of)
 
-    wanted = shape.wanted(made_of.columns)
+    wanted = shape.wanted(made_of)
 
     assert len(wanted) == len(set(wanted))
     assert set(shape.positional(made_of.columns)) <= set(wanted)

@@ -18,7 +18,7 @@ def test_a_source_file_parses_and_is_named_as_its_source(name: str) -> None:
     assert made_of.title
     assert made_of.languages
     assert made_of.citation
-    assert shape_of(made_of).wanted(made_of.columns)
+    assert shape_of(made_of).wanted(made_of)
 
 
 @pytest.mark.parametrize("name", UPSTREAM)

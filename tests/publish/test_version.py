@@ -15,7 +15,7 @@ from schemas.errors import CorpusDamaged, UnknownName
 from schemas.ledger import LEDGER, PUBLISHED
 from schemas.manifest import CorpusManifest, GateResult, Statistics
 from schemas.recipe import EvaluationSet
-from schemas.source import HttpUpstream
+from schemas.upstream import HttpUpstream
 from tasks.corpora import (
     find_version,
     latest,

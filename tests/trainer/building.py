@@ -9,7 +9,8 @@ import polars as pl
 
 from schemas.manifest import CorpusManifest, ShardRef, SourceEntry, SplitEntry, Statistics
 from schemas.recipe import BaseModel, Lora, Push, Recipe, Train
-from schemas.source import Layout, LocalUpstream, Source
+from schemas.source import Layout, Source
+from schemas.upstream import LocalUpstream
 
 CHATML = (
     "{% for message in messages %}"
