@@ -57,7 +57,7 @@ def told(layout: str) -> Source:
 def files(draw: Any) -> tuple[str, bytes]:
     """A layout and a file with its columns, anything in them, and perhaps some bytes changed."""
     layout = draw(st.sampled_from(LAYOUTS))
-    names = shape_of(source(layout)).wanted(source(layout).columns)
+    names = shape_of(source(layout)).wanted(source(layout))
     rows = draw(
         st.lists(
             st.dictionaries(st.sampled_from(names), VALUES, max_size=5), min_size=1, max_size=4

@@ -231,4 +231,4 @@ def test_every_column_a_layout_reads_can_be_renamed_or_is_an_alias(layout: str) 
     wanted = shape.wanted(made_of)
 
     assert len(wanted) == len(set(wanted))
-    assert set(shape.positional(made_of.columns)) <= set(wanted)
+    assert set(shape.positional(made_of)) <= set(wanted)
