@@ -59,15 +59,15 @@ def _normalize(
 
     check_raw(receipt, lake)
     shape = settled_shape(receipt, source, lake)
-    writer = SourceWriter(lake, stage_key(STAGE, digest), source.name, shard_rows)
     counts: Counter[str] = Counter()
-    for file in receipt.files:
-        category = stem(file.name) if source.category == CATEGORY_FROM_FILE else source.category
-        with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
-            for outcome in records_of(path, scratch, source, shape, file.name, category):
-                writer.add(outcome)
-                counts.update(outcome.counts)
-    writer.close()
+    with SourceWriter(lake, stage_key(STAGE, digest), source.name, shard_rows) as writer:
+        for file in receipt.files:
+            category = stem(file.name) if source.category == CATEGORY_FROM_FILE else source.category
+            with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
+                for outcome in records_of(path, scratch, source, shape, file.name, category):
+                    writer.add(outcome)
+                    counts.update(outcome.counts)
+        writer.close()
     if not writer.records:
         raise SourceEmpty(_nothing_in(receipt, source, lake, writer.reasons, counts))
     return finish(

@@ -10,7 +10,9 @@ import polars as pl
 from schemas.reasons import DropReason
 from schemas.record import RECORD, UNREADABLE, Record
 from schemas.source import Source
+from tasks.kernel import default_threads
 from tasks.normalize.layouts import Shape
+from tasks.normalize.ordered import in_order
 from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch
 from tasks.normalize.readers import read_file
 from tasks.normalize.scan import NESTED
@@ -41,8 +43,10 @@ def records_of(
     `shape` is the source's, settled; `category` is that of rows whose source tells none.
     """
     wanted, positional = shape.wanted(source), shape.positional(source)
-    for batch in read_file(path, wanted, positional, scratch):
-        yield outcome_of(batch, shape, source, file, category)
+    batches = read_file(path, wanted, positional, scratch)
+    yield from in_order(
+        lambda batch: outcome_of(batch, shape, source, file, category), batches, default_threads()
+    )
 
 
 def outcome_of(

@@ -1,20 +1,24 @@
 """Records and ledger rows to shards of the lake, cut by `source_row` and nothing else."""
 
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Self
 
 import polars as pl
 
 from schemas.manifest import Drops, ShardRef
 from tasks.lake import Lake
 from tasks.normalize.records import Outcome
-from tasks.shards import write_shard
+from tasks.shards import STAGE_LEVEL, write_shard
 
 
 class SourceWriter:
-    """Takes the outcomes of one source in order and keeps at most a shard of them in memory.
+    """Takes the outcomes of one source in order and writes a shard while the next one grows.
 
-    Shard i holds the records whose `source_row` is in [i * shard_rows, (i + 1) * shard_rows), so
-    that neither batches nor files move a cut, and an append upstream changes the last shard only.
+    No more than these two are in memory. A context manager; `shards` and `ledger` are complete
+    after `close`. Shard i holds the records whose `source_row` is in
+    [i * shard_rows, (i + 1) * shard_rows), so that neither batches nor files move a cut, and an
+    append upstream changes the last shard only.
     """
 
     def __init__(self, lake: Lake, key: str, source: str, shard_rows: int) -> None:
@@ -23,11 +27,20 @@ class SourceWriter:
         self._records: list[pl.DataFrame] = []
         self._failed: list[pl.DataFrame] = []
         self._shard = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._being_written: Future[None] | None = None
+        self._ledgers = 0
         self.rows = 0
         self.records = 0
         self.shards: list[ShardRef] = []
         self.ledger: list[ShardRef] = []
         self.reasons: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
 
     def add(self, outcome: Outcome) -> None:
         """Continue the source with one batch."""
@@ -48,9 +61,10 @@ class SourceWriter:
         self.reasons.update(dict(ledger["drop_reason"].value_counts().rows()))
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left; raises what went wrong with the last shard."""
         self._write_records()
         self._write_ledger()
+        self._wait()
 
     def drops(self, stage: str) -> tuple[Drops, ...]:
         """The ledger rows by reason."""
@@ -61,14 +75,27 @@ class SourceWriter:
 
     def _write_records(self) -> None:
         if self._records:
-            self.shards.append(self._write(self._records, f"part-{self._shard:05d}.parquet"))
+            self._write(self._records, self.shards, f"part-{self._shard:05d}.parquet")
             self._records = []
 
     def _write_ledger(self) -> None:
         if any(frame.height for frame in self._failed):
-            self.ledger.append(self._write(self._failed, f"ledger-{len(self.ledger):05d}.parquet"))
+            self._write(self._failed, self.ledger, f"ledger-{self._ledgers:05d}.parquet")
+            self._ledgers += 1
         self._failed = []
 
-    def _write(self, frames: list[pl.DataFrame], name: str) -> ShardRef:
-        frame = pl.concat(frames, rechunk=True)
-        return write_shard(frame, self._lake, f"{self._key}/{name}", source=self._source)
+    def _write(self, frames: list[pl.DataFrame], written: list[ShardRef], name: str) -> None:
+        """Write one shard while the next one grows; waits for the one before."""
+
+        def write() -> None:
+            frame = pl.concat(frames, rechunk=True)
+            key = f"{self._key}/{name}"
+            written.append(write_shard(frame, self._lake, key, self._source, STAGE_LEVEL))
+
+        self._wait()
+        self._being_written = self._thread.submit(write)
+
+    def _wait(self) -> None:
+        if self._being_written is not None:
+            self._being_written.result()
+            self._being_written = None
