@@ -1,60 +1,133 @@
-"""Normalising Alpaca beside `datasets.load_dataset("json")` on the same file, whole processes.
+"""Normalising real files beside `datasets.load_dataset("json")` on the same files in the same run.
 
 python -m benchmarks.normalize [RUNS]
+
+Ours is everything from the file on disk to verified RECORD shards: hashed, copied into the lake,
+parsed, cleaned, named by digest, validated, written. The peer's is reading into its Arrow cache.
+Each run is a process of its own with an empty lake or cache; kernels are compiled before the first
+counted one. "work" is measured inside the process, after its imports.
 """
 
+import json
+import os
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.measuring import Run, median, run, table
-from tests.real import ROOT, missing
+from tests.real import COPIES, ROOT, missing
 
 OURS = """
-import sys
+import json, sys, time
 from pathlib import Path
+import tasks.normalize.records, tasks.normalize.writer
 from schemas.recipe import load_source
 from tasks.download.fetch import download
 from tasks.lake import Lake
 from tasks.normalize.normalize import normalize
-lake = Lake(sys.argv[1])
-source = load_source("alpaca", Path()).at(Path(sys.argv[2]))
-print(normalize(download(source, lake), source, lake, 20_000).rows_out)
+began = time.perf_counter()
+lake, rows = Lake(sys.argv[1]), 0
+for name, path in json.loads(sys.argv[2]).items():
+    source = load_source(name, Path()).at(Path(path))
+    rows += normalize(download(source, lake), source, lake, 20_000).rows_in
+print(rows, time.perf_counter() - began)
 """
 PEER = """
-import sys
+import json, sys, time
 from datasets import disable_progress_bars, load_dataset
 disable_progress_bars()
-print(load_dataset("json", data_files=sys.argv[2], split="train", cache_dir=sys.argv[1]).num_rows)
+began = time.perf_counter()
+rows = 0
+for path in json.loads(sys.argv[2]).values():
+    rows += load_dataset("json", data_files=path, split="train", cache_dir=sys.argv[1]).num_rows
+print(rows, time.perf_counter() - began)
 """
-WHAT = {
-    "ours": "winnow: download, normalise and write RECORD shards",
-    "peer": "datasets: load_dataset('json')",
-}
+JSON_ARRAYS = ("alpaca", "alpaca_zh_carbonz0", "gpteacher_codegen")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files to read, by source, and whether the peer can read them at all."""
+
+    what: str
+    files: dict[str, str]
+    has_peer: bool
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        paths = [Path(path) for path in self.files.values()]
+        below = [[path] if path.is_file() else path.rglob("*") for path in paths]
+        return sum(one.stat().st_size for files in below for one in files if one.is_file())
 
 
 def main(runs: int) -> None:
-    """Print a table of medians; kernels are compiled before the first counted run."""
+    """Print a table of medians."""
     if missing():
         sys.exit(f"the real corpora are not at {ROOT}: nothing was measured")
-    file = str(ROOT / "alpaca" / "alpaca_data.json")
-    figures: dict[str, list[Run]] = {"ours": [], "peer": []}
     with tempfile.TemporaryDirectory() as place:
-        run([sys.executable, "-c", OURS, f"{place}/warm", file])
-        for number in range(runs):
-            for name, code in (("ours", OURS), ("peer", PEER)):
-                figures[name].append(
-                    run([sys.executable, "-c", code, f"{place}/{name}{number}", file])
-                )
-    rows = [
-        (
-            WHAT[name],
-            several[0].output.strip(),
-            *(median(several, figure) for figure in ("wall_s", "cpu_s", "peak_mb")),
-        )
-        for name, several in figures.items()
+        rows = []
+        for number, case in enumerate(_cases(Path(place))):
+            _run("warm", OURS, case, f"{place}/warm{number}")
+            kinds = {"winnow": OURS} | ({"datasets": PEER} if case.has_peer else {})
+            measured: dict[str, list[Run]] = {kind: [] for kind in kinds}
+            for again in range(runs):
+                for kind, code in kinds.items():
+                    folder = f"{place}/{kind}-{number}-{again}"
+                    measured[kind].append(_run(kind, code, case, folder))
+            rows += [_row(case, kind, done) for kind, done in measured.items()]
+    cores = len(os.sched_getaffinity(0))
+    sys.stdout.write(f"{runs} runs, medians, {cores} cores\n\n")
+    head = ("files", "with", "rows", "work s", "rows/s", "MB/s", "whole process s", "peak MB")
+    table(head, rows)
+
+
+def _cases(place: Path) -> list[Case]:
+    alpaca = {"alpaca": str(ROOT / COPIES["alpaca"] / "alpaca_data.json")}
+    lines = {"alpaca": str(_as_json_lines(place / "rows.jsonl"))}
+    everything = {name: str(ROOT / path) for name, path in COPIES.items()}
+    return [
+        Case("Alpaca, one array", alpaca, has_peer=True),
+        Case(f"{', '.join(JSON_ARRAYS)} as JSON Lines", lines, has_peer=True),
+        Case(f"all {len(COPIES)} real sources", everything, has_peer=False),
     ]
-    sys.stdout.write(f"alpaca_data.json, {runs} runs, medians, whole processes\n\n")
-    table(("what", "rows", "wall s", "CPU s", "peak MB"), rows)
+
+
+def _as_json_lines(path: Path) -> Path:
+    """Every row of some real arrays, a line each, with Alpaca's column names."""
+    with path.open("w", encoding="utf-8") as out:
+        for name in JSON_ARRAYS:
+            files = sorted((ROOT / COPIES[name]).parent.rglob(f"{Path(COPIES[name]).name}"))
+            for file in files if files[0].is_file() else sorted(files[0].rglob("*.json")):
+                for row in json.loads(file.read_text("utf-8")):
+                    told = {key: row.get(key, "") for key in ("instruction", "input")}
+                    told["output"] = row.get("output", row.get("response"))
+                    out.write(json.dumps(told, ensure_ascii=False) + "\n")
+    return path
+
+
+def _run(kind: str, code: str, case: Case, folder: str) -> Run:
+    done = run([sys.executable, "-c", code, folder, json.dumps(case.files)])
+    if done.code:
+        sys.exit(f"{kind} failed on {case.what} with code {done.code}")
+    return done
+
+
+def _row(case: Case, kind: str, done: Sequence[Run]) -> tuple[object, ...]:
+    rows = int(done[0].output.split()[0])
+    work_s = sorted(float(one.output.split()[1]) for one in done)[len(done) // 2]
+    return (
+        case.what,
+        kind,
+        f"{rows:,}",
+        f"{work_s:.2f}",
+        f"{rows / work_s:,.0f}",
+        f"{case.size_bytes / work_s / 1e6:,.0f}",
+        f"{median(done, 'wall_s'):.2f}",
+        f"{median(done, 'peak_mb'):,.0f}",
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Near duplicates of a whole corpus: sign shard by shard, elect once, say who fell to whom."""
+"""Near duplicates of a whole corpus: gather signed shards, elect once, say who fell to whom."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -15,28 +15,28 @@ from schemas.reasons import DropReason
 from schemas.recipe import NearDedupe
 from schemas.record import VERDICT
 from schemas.source import Source
-from tasks.dedupe import cluster, digest, elect, exact, minhash
+from tasks.dedupe import cluster, elect, exact, minhash
 from tasks.dedupe.exact import NONE
-from tasks.dedupe.minhash import PROMPT, SIDES, Banding, sketch_texts
-from tasks.dedupe.numbers import number_digests
+from tasks.dedupe.minhash import SIDES, Banding
+from tasks.dedupe.signatures import Folded, Signatures
 from tasks.dedupe.verify import PairRules, Rows
-from tasks.fold import Bytes, TextBuffers, fold_buffers
+from tasks.fold import Bytes, fold_buffers
 from tasks.kernel import announce_compilation, default_threads, thread_pool
 
 NEAR_VERDICT = {**VERDICT, "cluster": pl.String()}
 
 
 class SignedShard(NamedTuple):
-    """What near dedupe keeps of one shard's rows; the folded text goes to a file."""
+    """Those rows of one shard that take part; the folded text of the whole shard goes to a file."""
 
     names: pl.DataFrame
     """record_id, source_row."""
-    sides: tuple[TextBuffers, TextBuffers]
-    sketches: npt.NDArray[np.uint8]
-    filled: npt.NDArray[np.uint8]
-    kind: npt.NDArray[np.uint64]
-    numbers: npt.NDArray[np.uint64]
-    prompt_digests: npt.NDArray[np.uint64]
+    texts: tuple[Bytes, Bytes]
+    """All prompts, all responses."""
+    begin: npt.NDArray[np.int64]
+    """2 x rows: where each text begins in them."""
+    end: npt.NDArray[np.int64]
+    signatures: Signatures
     source: Source
 
 
@@ -48,29 +48,35 @@ class NearResult:
     notes: tuple[tuple[str, str], ...]
 
 
-def sign_shard(rows: pl.DataFrame, source: Source, rules: NearDedupe) -> SignedShard:
-    """Fold and sketch the rows of one shard.
+def fold_shard(rows: pl.DataFrame, source: Source) -> Folded:
+    """The texts of a shard as they are compared; those of a code source in their strict form.
 
-    `rows`: record_id, source_row, prompt, response, tools, one row per record. Text of a code
-    source is taken in its strict form, and is only ever compared with text of another one.
+    `rows`: prompt, response, tools, one row per record.
     """
-    banding = Banding.of(rules.bands, rules.rows)
-    sides = (
-        fold_buffers(rows["prompt"], strict=source.code),
-        fold_buffers(rows["response"], strict=source.code),
+    return Folded(
+        (
+            fold_buffers(rows["prompt"], strict=source.code),
+            fold_buffers(rows["response"], strict=source.code),
+        ),
+        fold_buffers(rows["tools"], strict=True),
     )
-    signed = [sketch_texts(side.offsets, side.data, rules.ngram, banding.bins) for side in sides]
-    prompt_numbers, response_numbers = (number_digests(side.offsets, side.data) for side in sides)
-    tools = fold_buffers(rows["tools"], strict=True)
-    kind = digest.text_digests(tools.offsets, tools.data)[:, 0]
+
+
+def signed_shard(
+    names: pl.DataFrame,
+    folded: Folded,
+    signatures: Signatures,
+    taking_part: npt.NDArray[np.bool_],
+    source: Source,
+) -> SignedShard:
+    """The rows of a shard that take part; `names`: record_id and source_row of all of them."""
+    prompts, responses = folded.sides
     return SignedShard(
-        names=rows.select("record_id", "source_row"),
-        sides=sides,
-        sketches=np.stack([sketches for sketches, _ in signed]),
-        filled=np.stack([filled for _, filled in signed]),
-        kind=kind ^ np.uint64(source.code),
-        numbers=prompt_numbers * minhash.POINT_SPREAD + response_numbers,
-        prompt_digests=digest.text_digests(sides[PROMPT].offsets, sides[PROMPT].data)[:, 0],
+        names=names.filter(pl.Series(taking_part, dtype=pl.Boolean)),
+        texts=(prompts.data, responses.data),
+        begin=np.stack([side.offsets[:-1][taking_part] for side in folded.sides]),
+        end=np.stack([side.offsets[1:][taking_part] for side in folded.sides]),
+        signatures=signatures.of(taking_part),
         source=source,
     )
 
@@ -192,16 +198,16 @@ def _gathered(
             if shard.source not in sources:
                 sources.append(shard.source)
             rows = slice(at, at + shard.names.height)
-            for side, texts in enumerate(shard.sides):
-                begin[side, rows] = written + texts.offsets[:-1]
-                end[side, rows] = written + texts.offsets[1:]
-                file.write(texts.data.data)
-                written += len(texts.data)
-            sketches[:, rows] = shard.sketches
-            filled[:, rows] = shard.filled
-            kind[rows] = shard.kind
-            numbers[rows] = shard.numbers
-            prompt_digests[rows] = shard.prompt_digests
+            for side, texts in enumerate(shard.texts):
+                begin[side, rows] = written + shard.begin[side]
+                end[side, rows] = written + shard.end[side]
+                file.write(texts.data)
+                written += len(texts)
+            sketches[:, rows] = shard.signatures.sketches
+            filled[:, rows] = shard.signatures.filled
+            kind[rows] = shard.signatures.kind
+            numbers[rows] = shard.signatures.numbers
+            prompt_digests[rows] = shard.signatures.prompt_digests
             source_index[rows] = sources.index(shard.source)
             names.append(shard.names)
             at = rows.stop

@@ -77,7 +77,8 @@ def near_stage(
     done = finished(lake, Stage.DEDUPE_NEAR, digest)
     if done is not None:
         return done
-    from tasks.dedupe.near import announce, near_verdicts, sign_shard
+    from tasks.dedupe.near import announce, fold_shard, near_verdicts, signed_shard
+    from tasks.dedupe.signatures import kept_signatures
     from tasks.kernel import default_threads, thread_pool
 
     announce()
@@ -89,7 +90,11 @@ def near_stage(
     rows_in = sum(int(part.sum()) for part in taking_part)
 
     def sign(shard: ShardRef, part: pl.Series) -> "SignedShard":
-        return sign_shard(_texts(lake, shard).filter(part), _source(recipe, shard), near)
+        rows, source = _texts(lake, shard), _source(recipe, shard)
+        folded = fold_shard(rows, source)
+        signatures = kept_signatures(lake, shard, folded, source, near)
+        names = rows.select("record_id", "source_row")
+        return signed_shard(names, folded, signatures, part.to_numpy(), source)
 
     count = threads or default_threads()
     with lake.scratch() as scratch, thread_pool(count) as pool:

@@ -13,7 +13,8 @@ from schemas.record import RECORD
 from schemas.source import Source
 from tasks.dedupe.digest import conversation_digests
 from tasks.dedupe.exact import exact_verdicts, source_ranks
-from tasks.dedupe.near import NearResult, near_verdicts, sign_shard
+from tasks.dedupe.near import NearResult, SignedShard, fold_shard, near_verdicts, signed_shard
+from tasks.dedupe.signatures import sign
 from tasks.fold import fold
 from tasks.text import prompt, response
 
@@ -97,12 +98,19 @@ def near_result(
     cuts = rows.select(pl.col("source").rle_id()).to_series()
     texts = rows.with_columns(prompt().alias("prompt"), response().alias("response"))
     shards = [
-        sign_shard(shard, known[shard["source"][0]], rules)
+        _signed(shard, known[shard["source"][0]], rules)
         for _, run in texts.group_by(cuts, maintain_order=True)
         for shard in run.iter_slices(shard_rows)
     ]
     with tempfile.TemporaryDirectory() as folder:
         return near_verdicts(shards, rows.height, rules, Path(folder), threads)
+
+
+def _signed(shard: pl.DataFrame, source: Source, rules: NearDedupe) -> SignedShard:
+    folded = fold_shard(shard, source)
+    names = shard.select("record_id", "source_row")
+    everybody = np.ones(shard.height, np.bool_)
+    return signed_shard(names, folded, sign(folded, source, rules), everybody, source)
 
 
 def shingles(text: str, ngram: int = NGRAM, *, strict: bool = False) -> set[str]:
