@@ -1,6 +1,7 @@
 """The one base of every configuration and receipt: frozen, and a typo is an error."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -13,8 +14,11 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from schemas.errors import ConfigError
+
+_QUOTED = re.compile(r"'([^']*)'")
 
 
 def _pairs(value: Any) -> Any:
@@ -41,7 +45,7 @@ class Frozen(BaseModel):
             known = [field.alias or name for name, field in cls.model_fields.items()]
             for key in data:
                 if str(key) not in known:
-                    raise ValueError(_unknown_key(str(key), known))
+                    raise ValueError(unknown_key(str(key), known))
         return data
 
     @classmethod
@@ -79,22 +83,38 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
 
 
-_TAGS = ("inline", "name")  # of the union that a recipe's source is; nothing a user wrote
+_TAGS = ("inline", "name", "change")  # of the union that a recipe's source is; not a user's words
 
 
-def _unknown_key(key: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
-    return f"unknown key {key!r}; {hint}"
+def unknown_key(key: str, known: list[str]) -> str:
+    """What to say of a key that is none of the known: the nearest, or all of them."""
+    return f"unknown key {key!r}; {_nearest(key, known, 'known keys')}"
+
+
+def _nearest(given: str, known: list[str], all_of_them: str) -> str:
+    nearest = difflib.get_close_matches(given, known, n=1, cutoff=0.6)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"{all_of_them}: {', '.join(known)}"
 
 
 def _explain(error: ValidationError) -> str:
-    lines = []
-    for one in error.errors(include_url=False):
-        place = ".".join(str(part) for part in one["loc"] if part not in _TAGS) or "top level"
-        message = one["msg"].removeprefix("Value error, ")
-        found = (
-            "" if one["type"] in ("missing", "value_error") else f" (found {one['input']!r:.80})"
-        )
-        lines.append(f"{place}: {message}{found}")
-    return "; ".join(lines)
+    errors = error.errors(include_url=False)
+    places = [one["loc"] for one in errors]
+    return "; ".join(_line(one) for one in errors if not _only_follows(one, places))
+
+
+def _only_follows(one: ErrorDetails, places: list[tuple[int | str, ...]]) -> bool:
+    """Whether a tuple is too short only because its items are wrong, which is said already."""
+    here = one["loc"]
+    inside = any(len(place) > len(here) and place[: len(here)] == here for place in places)
+    return one["type"] == "too_short" and inside
+
+
+def _line(one: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in one["loc"] if part not in _TAGS) or "top level"
+    if one["type"] == "enum" and isinstance(one["input"], str):
+        known = _QUOTED.findall(one["ctx"]["expected"])
+        hint = _nearest(one["input"], known, "known")
+        return f"{place}: unknown value {one['input']!r}; {hint}"
+    message = one["msg"].removeprefix("Value error, ")
+    found = "" if one["type"] in ("missing", "value_error") else f" (found {one['input']!r:.80})"
+    return f"{place}: {message}{found}"

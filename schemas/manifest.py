@@ -38,6 +38,7 @@ class RawFile(Frozen):
     url: str | None = None
     etag: str | None = None
     last_modified: str | None = None
+    rows: int | None = Field(None, ge=0, description="of one part of a file that was streamed")
 
 
 class RawReceipt(Frozen):
@@ -94,6 +95,9 @@ class SourceEntry(Frozen):
     homepage: str
     rows_in: int = Field(ge=0)
     rows_out: int = Field(ge=0)
+    cleaned: tuple[tuple[str, int], ...] = Field(
+        (), description="rows that cleaning at the door changed, by kind (schemas/cleaning.py)"
+    )
 
 
 class FailedSource(Frozen):

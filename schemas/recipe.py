@@ -5,12 +5,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from schemas.errors import ConfigError, UnknownName
-from schemas.frozen import Frozen
+from schemas.frozen import Frozen, StrMap, unknown_key
 from schemas.source import Source
-from schemas.upstream import NAME_PATTERN, HttpUpstream, Upstream
+from schemas.upstream import NAME_PATTERN, UPSTREAMS, HttpUpstream, Upstream
 from schemas.urls import shown
 
 DEPLOYMENTS = Path(__file__).resolve().parents[1] / "deployments"
@@ -91,6 +91,12 @@ class Echo(Frozen):
     min_chars: int = Field(8, ge=1, description="shorter prompts may be answered by themselves")
 
 
+class Placeholders(Frozen):
+    """An unrendered {{placeholder}} in prose that nothing filled."""
+
+    enabled: bool = True
+
+
 class ModelIdentity(Frozen):
     """A response that says it is another maker's assistant."""
 
@@ -160,6 +166,7 @@ class Filter(Frozen):
 
     lengths: Lengths = Lengths()
     echo: Echo = Echo()
+    placeholders: Placeholders = Placeholders()
     identity: ModelIdentity = ModelIdentity()
     privacy: Privacy = Privacy()
     contamination: Contamination = Contamination()
@@ -308,12 +315,53 @@ class Train(Frozen):
         return steps
 
 
+class SourceChange(Frozen):
+    """A source of a file with some of its keys changed: `{source: alpaca, priority: 5}`.
+
+    A mapping such as `hub` or `columns` is merged into the file's, key by key; anything else takes
+    the place of what the file says, and so does one kind of upstream of another.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    source: str = Field(description="a name in deployments/sources, or a path to a YAML file")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_nearest_key(cls, data: Any) -> Any:
+        known = ["source", *Source.model_fields]
+        for key in data if isinstance(data, dict) else ():
+            if key not in known:
+                raise ValueError(f"source {data.get('source')!r}: {unknown_key(str(key), known)}")
+        return data
+
+    def of(self, source: Source, where: str) -> Source:
+        """The source with these changes; raises ConfigError naming `where` and the key."""
+        changes = self.model_extra or {}
+        file = source.model_dump(mode="json")
+        if any(changes.get(kind) for kind in UPSTREAMS):
+            file |= {kind: None for kind in UPSTREAMS if kind not in changes}
+        return Source.from_mapping(_merged(file, changes), where)
+
+
+def _merged(base: Any, change: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(change, dict)):
+        return change
+    return base | {key: _merged(base.get(key), value) for key, value in change.items()}
+
+
 def _given_as(entry: Any) -> str:
-    return "name" if isinstance(entry, str) else "inline"
+    if isinstance(entry, str):
+        return "name"
+    changes = isinstance(entry, SourceChange) or (isinstance(entry, dict) and "source" in entry)
+    return "change" if changes else "inline"
 
 
 SourceGiven = Annotated[
-    Annotated[str, Tag("name")] | Annotated[Source, Tag("inline")], Discriminator(_given_as)
+    Annotated[str, Tag("name")]
+    | Annotated[SourceChange, Tag("change")]
+    | Annotated[Source, Tag("inline")],
+    Discriminator(_given_as),
 ]
 
 
@@ -325,7 +373,15 @@ class Recipe(Frozen):
     seed: int = Field(17, ge=0)
     stage_shard_rows: int = Field(20_000, ge=1, description="rows of a source per stage shard")
     sources: tuple[SourceGiven, ...] = Field(
-        min_length=1, description="a name in deployments/sources, a path to a YAML file, or inline"
+        min_length=1,
+        description=(
+            "a name in deployments/sources, a path to a YAML file, inline, or one of these with "
+            "changes: {source: NAME, ...}"
+        ),
+    )
+    placeholders: StrMap = Field(
+        (),
+        description="by name: what stands in the place of {{name}}; a source's own come first",
     )
     dedupe: Dedupe = Dedupe()
     filter: Filter = Filter()
@@ -344,8 +400,8 @@ class Recipe(Frozen):
         """The recipe as it may be stored and shown: in full, its URLs without credentials."""
         dump: dict[str, Any] = self.model_dump(mode="json")
         for source in dump["sources"]:
-            if isinstance(source, dict) and source["http"]:
-                source["http"]["urls"] = [shown(url) for url in source["http"]["urls"]]
+            if isinstance(source, dict) and source.get("http"):
+                source["http"]["urls"] = [shown(url) for url in source["http"].get("urls", ())]
         for item in dump["filter"]["contamination"]["sets"]:
             item["url"] = item["url"] and shown(item["url"])
         return dump
@@ -380,7 +436,10 @@ def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
     """
     path = find_yaml(name, "recipe")
     recipe = Recipe.from_yaml(path)
-    sources = [load_source(entry, path.parent) for entry in recipe.sources]
+    sources = [
+        _with_placeholders(load_source(entry, path.parent, str(path)), recipe.placeholders)
+        for entry in recipe.sources
+    ]
     names = [source.name for source in sources]
     for twice in {name for name in names if names.count(name) > 1}:
         raise ConfigError(f"{path}: source {twice!r} is listed {names.count(twice)} times")
@@ -396,13 +455,27 @@ def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
     return _anchored(recipe.model_copy(update={"sources": placed}), path.parent, local)
 
 
-def load_source(entry: Source | str, folder: Path) -> Source:
-    """A source given inline, by name, or by a path relative to `folder`."""
+def load_source(entry: Source | SourceChange | str, folder: Path, where: str = "") -> Source:
+    """A source given inline, by name, by a path relative to `folder`, or as changes to one.
+
+    Raises:
+        ConfigError: its file is missing or wrong, or a change does not fit; says `where` it stands.
+        UnknownName: no source of that name.
+    """
+    if isinstance(entry, SourceChange):
+        known = load_source(entry.source, folder)
+        return entry.of(known, f"{where}: source {known.name!r}").anchored(folder)
     if isinstance(entry, Source):
         return entry.anchored(folder)
     if entry.endswith((".yaml", ".yml")):
         return Source.from_yaml(folder / Path(entry).expanduser())
     return Source.from_yaml(find_yaml(entry, "source"))
+
+
+def _with_placeholders(source: Source, placeholders: StrMap) -> Source:
+    """The source with the recipe's placeholders, where it has none of its own of that name."""
+    both = dict(placeholders) | dict(source.placeholders)
+    return source.model_copy(update={"placeholders": tuple(sorted(both.items()))})
 
 
 def known_sources() -> tuple[Source, ...]:

@@ -1,7 +1,9 @@
 """A source: one upstream corpus, where it is, what shape it has and whose it is."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from string import Formatter
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
@@ -58,6 +60,29 @@ class Columns(Frozen):
     licence: str = Field("licence", description="of one row, where a source says so")
 
 
+def parts_of(text: str) -> Iterator[tuple[str, str | None]]:
+    """A template's text in pieces: what is written, and the column whose value follows, if any.
+
+    Raises:
+        ValueError: a brace stands alone, or says more than the name of a column.
+    """
+    for literal, name, form, conversion in Formatter().parse(text):
+        if name is not None and (
+            not name or name != name.strip() or form or conversion or set(name) & set(".[]")
+        ):
+            whole = f"{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}"
+            raise ValueError(
+                f"{{{whole}}} is not the name of a column; expected {{column}}, with no format, "
+                "attribute or index, and {{ or }} for a brace itself"
+            )
+        yield literal, name
+
+
+def columns_of(text: str) -> tuple[str, ...]:
+    """The columns that a template's text names, each once, in the order of the text."""
+    return tuple(dict.fromkeys(name for _, name in parts_of(text) if name is not None))
+
+
 class Template(Frozen):
     """A row's turns as texts in which `{column}` stands for a column of the raw data.
 
@@ -67,6 +92,24 @@ class Template(Frozen):
     system: str | None = None
     user: str
     assistant: str
+
+    @field_validator("system", "user", "assistant")
+    @classmethod
+    def _braces_name_columns(cls, text: str | None) -> str | None:
+        columns_of(text or "")
+        return text
+
+    @field_validator("assistant")
+    @classmethod
+    def _answers_differ(cls, text: str) -> str:
+        if not columns_of(text):
+            raise ValueError(f"{text!r} names no {{column}}: every row would have the same answer")
+        return text
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the raw data that it names, each once."""
+        return columns_of(f"{self.system or ''}{self.user}{self.assistant}")
 
 
 class Unpacking(Frozen):

@@ -9,6 +9,7 @@ from schemas.frozen import Frozen
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_.]*$"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
+UPSTREAMS = ("local", "http", "hub")
 
 
 class LocalUpstream(Frozen):
@@ -63,7 +64,7 @@ class Upstream(Frozen):
 
     @model_validator(mode="after")
     def _one_upstream(self) -> Self:
-        given = [name for name in ("local", "http", "hub") if getattr(self, name) is not None]
+        given = [name for name in UPSTREAMS if getattr(self, name) is not None]
         if len(given) != 1:
             found = ", ".join(given) or "none"
             raise ValueError(f"expected exactly one of local, http, hub; found {found}")

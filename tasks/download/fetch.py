@@ -1,7 +1,9 @@
 """One source's upstream files, brought into the lake."""
 
+from collections.abc import Sequence
+
 from schemas.manifest import RawReceipt
-from schemas.source import Source
+from schemas.upstream import Upstream
 from tasks.download.patience import Patience
 from tasks.download.progress import Progress
 from tasks.download.raw import RawFolder
@@ -11,12 +13,17 @@ PATIENCE = Patience()
 
 
 def download(
-    source: Source, lake: Lake, progress: Progress | None = None, patience: Patience = PATIENCE
+    source: Upstream,
+    lake: Lake,
+    progress: Progress | None = None,
+    patience: Patience = PATIENCE,
+    columns: Sequence[str] | None = None,
 ) -> RawReceipt:
     """Bring a source's files into the lake; the receipt names them, their bytes and their origin.
 
     Files that are there already are not copied or downloaded again. A killed or failed download
-    leaves no receipt; one over HTTP or from the Hub goes on where it stopped.
+    leaves no receipt; one over HTTP or from the Hub goes on where it stopped. Of a source that is
+    streamed from the Hub, only `columns` are kept, if any are given.
 
     Raises:
         SourceMissing: there is nothing where the source file points.
@@ -37,5 +44,5 @@ def download(
     if source.hub is not None:
         from tasks.download.hub import fetch_hub
 
-        return fetch_hub(source.hub, raw, patience, progress)
+        return fetch_hub(source.hub, raw, patience, progress, columns)
     raise AssertionError("a source has exactly one of local, http, hub")

@@ -1,285 +1,188 @@
 """Files of a Hugging Face dataset repository, all of one commit."""
 
-import os
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
-from huggingface_hub import HfApi, constants, hf_hub_url
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-    XetDownloadError,
-)
-from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from schemas.errors import SourceError, SourceMissing, SourceUnreachable
 from schemas.manifest import RawFile, RawReceipt
 from schemas.upstream import HubUpstream
-from schemas.urls import redacted, shown
-from tasks.download.names import is_hidden, kept_name, listing, unique_names
-from tasks.download.patience import Patience, TryAgain, retry_after_s
+from schemas.urls import shown
+from tasks.download.checked import Checked, State
+from tasks.download.hub_repository import PARQUET, Repository, etag
+from tasks.download.names import kept_name, unique_names
+from tasks.download.patience import Patience
 from tasks.download.progress import Progress, Tally
-from tasks.download.raw import Obtained, RawFolder
-from tasks.download.redact import redact_logs
-from tasks.lake import digest_of, first_line, sha256_of
+from tasks.download.raw import Obtained, RawFolder, Remembered
+from tasks.lake import digest_of
 
-ANSWER_TIMEOUT_S = 30.0
-COMMIT = re.compile(r"[0-9a-f]{40}")
-DOWNLOAD_BARS = ("huggingface_hub.http_get", "huggingface_hub.xet_get")
-
-ANSWERS: tuple[tuple[type[Exception], type[SourceError], str], ...] = (
-    (
-        OfflineModeIsEnabled,
-        SourceError,
-        "was not asked, for HF_HUB_OFFLINE switches the network off. Unset it.",
-    ),
-    (
-        GatedRepoError,
-        SourceError,
-        (
-            "is open to those who asked for access. Ask for it on that page while logged in, then "
-            "put your token into the environment variable HF_TOKEN."
-        ),
-    ),
-    (
-        RepositoryNotFoundError,
-        SourceMissing,
-        (
-            "does not exist, or is private. Correct hub.repo in the source's file, or put a token "
-            "that may read it into the environment variable HF_TOKEN."
-        ),
-    ),
-    (
-        RevisionNotFoundError,
-        SourceMissing,
-        "has no such revision. Name one of its branches, tags or commits in hub.revision.",
-    ),
-)
-"""What huggingface_hub raises, what it means here, and what to do; the first that fits."""
-
-T = TypeVar("T")
+SHOWN_COMMIT_CHARS = 12
 
 
 def fetch_hub(
-    upstream: HubUpstream, raw: RawFolder, patience: Patience, progress: Progress | None = None
+    upstream: HubUpstream,
+    raw: RawFolder,
+    patience: Patience,
+    progress: Progress | None = None,
+    columns: Sequence[str] | None = None,
 ) -> RawReceipt:
-    """Download the files that match, of the commit that the revision is now, into the lake.
+    """Bring the files that match, of the commit that the revision is now, into the lake.
 
-    An unchanged commit costs one request, a commit that is named in full and is in the lake none;
-    of a changed one, only the files that differ are downloaded.
+    An unchanged commit costs one request, a commit that is named in full and is in the lake none.
+    Of a changed one, only the files whose bytes the lake lacks are downloaded, under whatever name
+    it has them; the earlier receipt and its files stay. A stream keeps `columns`, None for all.
 
     Raises:
         SourceMissing: no such repository, revision or file, or the repository is private.
         SourceUnreachable: no answer, or 429 and 5xx, until patience ran out.
-        SourceError: access is refused or has to be asked for, or the network is switched off.
+        SourceError: access is refused or has to be asked for, the network is switched off, or a
+            file to be streamed is not Parquet.
         StorageError: the lake cannot be written, or its disk is too full for the download.
     """
-    redact_logs()
-    _be_quiet()
-    hub = _Repository(raw.source, upstream, patience, HfApi(token=_token()))
-    definition = digest_of(["hub", hub.api.endpoint, upstream.repo, list(upstream.files)])
+    hub = Repository.open(raw.source, upstream, patience)
+    definition = _definition(hub, columns)
     with raw.partial(definition[:16]) as folder:
         past = raw.remembered(definition)
         commit = hub.commit()
         if past is not None and past[0].revision == commit:
             return past[1]
         listed = hub.matching_files(commit)
-        names = unique_names(kept_name(PurePosixPath(file.path)) for file in listed)
-        known = {file.name: file for file in past[0].files} if past is not None else {}
-        raw.check_space(sum(file.size for file in listed) - _bytes_below(folder / commit))
-        tally = Tally(progress, {name: file.size for name, file in zip(names, listed, strict=True)})
-        obtained: list[Obtained] = []
-        for name, listed_file in zip(names, listed, strict=True):
-            before = known.get(name)
-            if past is not None and before is not None and before.etag == _etag(listed_file):
-                one = Obtained(before, key=raw.key_of(past[0].digest, name))
-            else:
-                one = hub.download(listed_file, name, commit, folder / commit)
-            tally.at(name, one.file.size_bytes)
-            obtained.append(one)
-        return raw.keep(obtained, f"{hub.page}/tree/{commit}", definition, revision=commit)
+        origin = f"{hub.page}/tree/{commit}"
+        known = past[0] if past is not None else None
+        if upstream.stream:
+            from tasks.download.hub_stream import Stream
+
+            stream = Stream(hub, raw, commit, folder, columns)
+            obtained = stream.parts(listed, known, progress)
+            if stream.is_cut:
+                origin += f" (the first {upstream.max_rows:,} rows)"
+        else:
+            obtained = _whole_files(hub, raw, commit, folder, listed, known, progress)
+        return raw.keep(obtained, origin, definition, revision=commit)
 
 
-@dataclass(frozen=True)
-class _Repository:
-    """One dataset repository, as this source sees it."""
+def check_hub(
+    upstream: HubUpstream,
+    raw: RawFolder,
+    patience: Patience,
+    columns: Sequence[str] | None = None,
+) -> Checked:
+    """How the repository stands to what the lake holds of it; nothing is downloaded or written.
 
-    source: str
-    upstream: HubUpstream
-    patience: Patience
-    api: HfApi
-
-    @property
-    def page(self) -> str:
-        """Where people look at the repository."""
-        return f"{shown(str(self.api.endpoint))}/datasets/{self.upstream.repo}"
-
-    def commit(self) -> str:
-        """The commit that the revision is now."""
-        revision = self.upstream.revision
-        if COMMIT.fullmatch(revision):
-            return revision
-        info = self._ask(
-            lambda: self.api.dataset_info(
-                self.upstream.repo, revision=revision, expand=["sha"], timeout=ANSWER_TIMEOUT_S
-            )
-        )
-        if info.sha is None or not COMMIT.fullmatch(info.sha):
-            raise SourceError(
-                f"source {self.source!r}: {self.page} names no commit for the revision "
-                f"{revision!r}. Check HF_ENDPOINT: it must be a Hub."
-            )
-        return info.sha
-
-    def matching_files(self, commit: str) -> list[RepoFile]:
-        """The files that a pattern matches, sorted by the parts of their paths; at least one.
-
-        A `*` matches across folders, as the Hub's own patterns do. Hidden files are skipped.
-        """
-        there = self._ask(lambda: self._files(commit))
-        matching = [
-            file
-            for file in there
-            if any(fnmatchcase(file.path, pattern) for pattern in self.upstream.files)
-        ]
-        if not matching:
-            patterns = ", ".join(map(repr, self.upstream.files))
-            raise SourceMissing(
-                f"source {self.source!r}: no file of {self.page} at commit {commit[:12]} matches "
-                f"{patterns}. {listing([file.path for file in there])} Correct hub.files in the "
-                "source's file."
-            )
-        return matching
-
-    def download(self, listed: RepoFile, name: str, commit: str, folder: Path) -> Obtained:
-        """One file, resumed from what is in `folder`; its size and LFS digest are checked."""
-        path = Path(
-            self._ask(
-                lambda: self.api.hf_hub_download(
-                    self.upstream.repo,
-                    listed.path,
-                    repo_type="dataset",
-                    revision=commit,
-                    local_dir=folder,
-                )
-            )
-        )
-        sha256, size_bytes = sha256_of(path), path.stat().st_size
-        expected = listed.lfs.sha256 if listed.lfs is not None else sha256
-        if (sha256, size_bytes) != (expected, listed.size):
-            path.unlink()
-            raise SourceError(
-                f"source {self.source!r}: {listed.path} of {self.page} did not arrive as listed: "
-                f"{size_bytes:,} bytes with sha256 {sha256[:12]}…, expected {listed.size:,} bytes "
-                f"with {expected[:12]}…. Run it again; if it stays so, tell the repository's owner."
-            )
-        url = hf_hub_url(
-            self.upstream.repo,
-            listed.path,
-            repo_type="dataset",
-            revision=commit,
-            endpoint=self.api.endpoint,
-        )
-        file = RawFile(
-            name=name, sha256=sha256, size_bytes=size_bytes, url=shown(url), etag=_etag(listed)
-        )
-        return Obtained(file, path=path)
-
-    def _files(self, commit: str) -> list[RepoFile]:
-        tree = self.api.list_repo_tree(
-            self.upstream.repo, recursive=True, revision=commit, repo_type="dataset"
-        )
-        files = [
-            file
-            for file in tree
-            if isinstance(file, RepoFile) and not is_hidden(PurePosixPath(file.path))
-        ]
-        return sorted(files, key=lambda file: PurePosixPath(file.path).parts)
-
-    def _ask(self, question: Callable[[], T]) -> T:
-        """The Hub's answer, asked for until patience runs out."""
-
-        def attempt() -> T:
-            try:
-                return question()
-            except (TransportError, OSError, EntryNotFoundError, XetDownloadError) as error:
-                raise self._in_our_words(error) from None  # theirs may hold a signed URL
-            except (ValueError, KeyError, TypeError) as error:
-                raise SourceError(
-                    f"source {self.source!r}: {self.page} did not answer as a Hub does: "
-                    f"{redacted(first_line(error))}. Check HF_ENDPOINT and hub.repo."
-                ) from None
-
-        return self.patience.keep_trying(attempt, self._next_step())
-
-    def _next_step(self) -> str:
-        return (
-            "Check the network, then run it again: files that are there are kept. Or download it "
-            f"by hand and give it with --from {self.source}=PATH."
-        )
-
-    def _in_our_words(self, error: Exception) -> Exception:
-        """The error to raise for one of huggingface_hub's."""
-        cause = error.__cause__
-        if isinstance(error, LocalEntryNotFoundError) and isinstance(cause, Exception):
-            reason = self._in_our_words(cause)
-            if isinstance(reason, TryAgain):  # it has been tried for half a minute already
-                return SourceUnreachable(f"{reason}. {self._next_step()}")
-            return reason
-        what = f"source {self.source!r}: {self.page} (revision {self.upstream.revision!r})"
-        copy = f"Or give a copy with --from {self.source}=PATH."
-        for kind, remedy, words in ANSWERS:
-            if isinstance(error, kind):
-                return remedy(f"{what} {words} {copy}")
-        if isinstance(error, HfHubHTTPError):
-            return self._refused(error, f"{what} answered {error.response.status_code}", copy)
-        if isinstance(error, OSError) and error.errno is not None:
-            return error  # this machine's: the disk is full, or may not be written
-        return TryAgain(
-            f"{what} cannot be read: {type(error).__name__}, {redacted(first_line(error))}"
-        )
-
-    def _refused(self, error: HfHubHTTPError, what: str, copy: str) -> Exception:
-        status = error.response.status_code
-        if status in (404, 410):
-            return SourceMissing(f"{what}, expected a file of it. Correct hub.files. {copy}")
-        if status in (401, 403):
-            return SourceError(
-                f"{what}: it wants a token that may read it, or refuses the one it was given. Open "
-                f"that page while logged in, and put such a token into HF_TOKEN. {copy}"
-            )
-        if status in (408, 425, 429) or status >= 500:
-            return TryAgain(what, retry_after_s(error.response.headers.get("Retry-After")))
-        return SourceError(f"{what}, expected 200. Check HF_ENDPOINT and hub.repo. {copy}")
+    One request where the commit is the same, and a listing where it is not: files that do not
+    match may be all that changed. `columns` as for `fetch_hub`, whose errors these are.
+    """
+    hub = Repository.open(raw.source, upstream, patience)
+    past = raw.remembered(_definition(hub, columns))
+    commit = hub.commit()
+    now = f"commit {commit[:SHOWN_COMMIT_CHARS]}…"
+    asked = int(commit != upstream.revision)
+    if past is not None and past[0].revision == commit:
+        return Checked(source=raw.source, state=State.UNCHANGED, detail=now, requests=asked)
+    listed = hub.matching_files(commit)
+    if past is None:
+        total_bytes = sum(file.size for file in listed)
+        detail = f"{now}, {len(listed):,} files of {total_bytes:,} bytes"
+        return Checked(source=raw.source, state=State.NEW, detail=detail, requests=asked + 1)
+    told = _differences(past[0], listed, hub)
+    state = State.CHANGED if told else State.UNCHANGED
+    then = f"commit {(past[0].revision or '')[:SHOWN_COMMIT_CHARS]}…"
+    detail = f"{then} now {now.removeprefix('commit ')}: {told or 'none of its files differs'}"
+    return Checked(source=raw.source, state=state, detail=detail, requests=asked + 1)
 
 
-def _token() -> str | bool:
-    """The token from the environment, and from nowhere else; False sends none."""
-    return os.environ.get("HF_TOKEN") or False
+def head_hub(
+    upstream: HubUpstream,
+    max_bytes: int,
+    patience: Patience,
+    scratch: Path,
+    source: str | None = None,
+) -> tuple[list[Path], bool]:
+    """The first matching file's first bytes below `scratch`, under the name a receipt would have.
+
+    Of Parquet its first rows, as a Parquet file. The second value says that the file was cut, so
+    that its last record may end in the middle; rows are never cut. Raises what `fetch_hub` does.
+    """
+    hub = Repository.open(source or upstream.repo, upstream, patience)
+    commit = hub.commit()
+    first = hub.matching_files(commit)[0]
+    path = scratch / kept_name(PurePosixPath(first.path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if PurePosixPath(first.path).suffix.lower() == PARQUET:
+        from tasks.download.hub_stream import write_first_rows
+
+        write_first_rows(hub, first, commit, max_bytes, path)
+        return [path], False
+    path.write_bytes(hub.read(first, commit, 0, min(max_bytes, first.size)))
+    return [path], max_bytes < first.size
 
 
-def _be_quiet() -> None:
-    """No telemetry, and no progress bars beside our own."""
-    constants.HF_HUB_DISABLE_TELEMETRY = True
-    if constants.HF_HUB_DISABLE_PROGRESS_BARS is None:
-        for bar in DOWNLOAD_BARS:
-            disable_progress_bars(bar)
+def _definition(hub: Repository, columns: Sequence[str] | None) -> str:
+    """What a download is remembered by: where it is from, and what of it is wanted."""
+    upstream = hub.upstream
+    wanted: list[object] = ["hub", hub.endpoint, upstream.repo, list(upstream.files)]
+    if upstream.stream:
+        kept = sorted(set(columns)) if columns is not None else None
+        wanted += ["stream", upstream.max_rows, kept]
+    return digest_of(wanted)
 
 
-def _etag(listed: RepoFile) -> str:
-    """What identifies the file's bytes: the SHA-256 of an LFS file, else the git object's id."""
-    return listed.lfs.sha256 if listed.lfs is not None else listed.blob_id
+def _whole_files(
+    hub: Repository,
+    raw: RawFolder,
+    commit: str,
+    folder: Path,
+    listed: Sequence[RepoFile],
+    past: Remembered | None,
+    progress: Progress | None,
+) -> list[Obtained]:
+    """Every file, from the lake where it is there by any name."""
+    names = unique_names(kept_name(PurePosixPath(file.path)) for file in listed)
+    known = {file.etag: file for file in past.files} if past is not None else {}
+    missing = [file for file in listed if etag(file) not in known]
+    raw.check_space(sum(file.size for file in missing) - _bytes_below(folder))
+    tally = Tally(progress, {name: file.size for name, file in zip(names, listed, strict=True)})
+    obtained: list[Obtained] = []
+    for name, one in zip(names, listed, strict=True):
+        before = known.get(etag(one))
+        url = shown(hub.url(one, commit))
+        if past is not None and before is not None:
+            file = before if before.name == name else _renamed(before, name, url)
+            obtained.append(Obtained(file, key=raw.key_of(past.digest, before.name)))
+            tally.at(name, one.size)
+            continue
+        path = folder / digest_of([one.path, etag(one)])[:32]
+        sha256 = hub.download(one, commit, path, partial(tally.at, name))
+        tally.at(name, one.size)
+        file = RawFile(name=name, sha256=sha256, size_bytes=one.size, url=url, etag=etag(one))
+        obtained.append(Obtained(file, path=path))
+    return obtained
+
+
+def _renamed(file: RawFile, name: str, url: str) -> RawFile:
+    return file.model_copy(update={"name": name, "url": url})
+
+
+def _differences(past: Remembered, listed: Sequence[RepoFile], hub: Repository) -> str:
+    """How many of the matching files differ, are new, are gone; empty where none does."""
+    then = {_path_in(file.url or ""): file.etag for file in past.files}
+    now = {_path_in(shown(hub.url(file, past.revision or ""))): etag(file) for file in listed}
+    rows = sum(file.rows or 0 for file in past.files)
+    if hub.upstream.max_rows is not None and rows >= hub.upstream.max_rows:
+        now = dict(list(now.items())[: len(then)])  # the others were not looked at then
+    differ = sum(now[path] != then[path] for path in now.keys() & then.keys())
+    counts = {
+        f"of {len(now):,} files differ": differ,
+        "are new": len(now.keys() - then.keys()),
+        "are gone": len(then.keys() - now.keys()),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+
+
+def _path_in(url: str) -> str:
+    """A file's path in its repository, as its URL spells it."""
+    return url.partition("/resolve/")[2].partition("/")[2]
 
 
 def _bytes_below(folder: Path) -> int:

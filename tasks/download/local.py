@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from schemas.errors import SourceChanged, SourceError, SourceMissing
 from schemas.manifest import RawFile, RawReceipt
 from schemas.upstream import LocalUpstream
+from tasks.download.content import is_lfs_pointer
 from tasks.download.names import is_hidden, kept_name, listing, unique_names
 from tasks.download.progress import Progress, Tally
 from tasks.download.raw import Obtained, RawFolder, check_pin
@@ -43,13 +44,13 @@ def fetch_local(
         SourceError: a file cannot be read, or is a link that leaves the folder.
         StorageError: the lake cannot be written.
     """
-    root = Path(upstream.path).expanduser().absolute()
-    definition = digest_of(["local", str(root), list(upstream.files)])
-    found = _find(root, upstream, raw)
+    root = _root(upstream)
+    definition = definition_of_local(upstream)
+    found = find_local(upstream, raw)
     tally = Tally(progress, {one.name: one.status.st_size for one in found})
     past = raw.remembered(definition)
     if past is not None and _same_sizes(found, past[0].files):
-        files = tuple(_hashed(one, raw.source) for one in found)
+        files = tuple(hashed(one, raw.source) for one in found)
         _check_pins(files, upstream, raw.source)
         if files == past[0].files:
             tally.all_there(files)
@@ -64,9 +65,15 @@ def fetch_local(
         return raw.keep(obtained, str(root), definition)
 
 
-def _find(root: Path, upstream: LocalUpstream, raw: RawFolder) -> list[Found]:
-    """The files to read, sorted; at least one."""
+def definition_of_local(upstream: LocalUpstream) -> str:
+    """The digest by which copies of this path and these patterns are remembered."""
+    return digest_of(["local", str(_root(upstream)), list(upstream.files)])
+
+
+def find_local(upstream: LocalUpstream, raw: RawFolder) -> list[Found]:
+    """The files to read, sorted; at least one (raises SourceMissing, SourceError)."""
     source = raw.source
+    root = _root(upstream)
     status = _status(root, source)
     if stat.S_ISREG(status.st_mode):
         paths = [PurePosixPath(root.name)]
@@ -88,6 +95,10 @@ def _find(root: Path, upstream: LocalUpstream, raw: RawFolder) -> list[Found]:
         Found(folder / path, name, _status(folder / path, source))
         for path, name in zip(paths, names, strict=True)
     ]
+
+
+def _root(upstream: LocalUpstream) -> Path:
+    return Path(upstream.path).expanduser().absolute()
 
 
 def _matching(root: Path, patterns: Sequence[str], raw: RawFolder) -> list[PurePosixPath]:
@@ -181,13 +192,21 @@ def _unreadable(path: Path, source: str, error: OSError) -> SourceError:
     )
 
 
+def _pointer(path: Path, source: str) -> SourceError:
+    return SourceError(
+        f"source {source!r}: {path} is a Git LFS pointer, expected data. Run `git lfs pull` in "
+        "its repository, or name a copy of the file itself."
+    )
+
+
 def _same_sizes(found: Sequence[Found], files: Sequence[RawFile]) -> bool:
     return [(one.name, one.status.st_size) for one in found] == [
         (file.name, file.size_bytes) for file in files
     ]
 
 
-def _hashed(found: Found, source: str) -> RawFile:
+def hashed(found: Found, source: str) -> RawFile:
+    """A file with its digest, as a copy would have it (raises SourceChanged, SourceError)."""
     digest = hashlib.sha256()
     size_bytes = 0
     for chunk in _chunks(found, source):
@@ -216,6 +235,8 @@ def _chunks(found: Found, source: str) -> Iterator[bytes]:
     try:
         with found.path.open("rb", buffering=0) as file:
             while size_bytes <= before.st_size and (chunk := file.read(CHUNK_BYTES)):
+                if size_bytes == 0 and is_lfs_pointer(chunk):
+                    raise _pointer(found.path, source)
                 size_bytes += len(chunk)
                 yield chunk
             after = os.fstat(file.fileno())

@@ -1,5 +1,7 @@
 """How long to keep trying an upstream that does not answer, and how to read when it says wait."""
 
+import logging
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,77 +9,82 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential_jitter,
-)
-
 from schemas.errors import SourceError, SourceUnreachable
+from tasks.download.hosts import HOSTS, Hosts
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 
 class TryAgain(Exception):
-    """An attempt failed in a way that passes; `wait_s` where upstream said how long that takes."""
+    """An attempt failed in a way that passes; `wait_s` where upstream said how long that takes.
 
-    def __init__(self, message: str, wait_s: float | None = None) -> None:
+    One that got something done all the same does not count against those before it.
+    """
+
+    def __init__(self, message: str, wait_s: float | None = None, got_on: bool = False) -> None:
         """`message` says what happened, without a full stop."""
         super().__init__(message)
         self.wait_s = wait_s
+        self.got_on = got_on
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often an attempt is made, and the seconds between: doubling, with up to 1 s of jitter."""
+    """How often an attempt is made, and the seconds between: doubling, with up to 1 s of jitter.
+
+    `attempts` counts those in a row that got nothing done: a large file over a bad line arrives in
+    as many pieces as it takes. A body that comes at less than `slowest_bytes_per_s` over
+    `window_s` is given up, as one that does not come at all.
+    """
 
     attempts: int = 5
     first_wait_s: float = 1.0
     longest_wait_s: float = 30.0
     longest_retry_after_s: float = 120.0
+    slowest_bytes_per_s: int = 1024
+    window_s: float = 60.0
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    hosts: Hosts = HOSTS
 
     def keep_trying(self, attempt: Callable[[], T], next_step: str) -> T:
         """What `attempt` returns, as soon as it does not raise TryAgain.
+
+        Every wait is logged: what failed, how long the wait is, and which attempt it was.
 
         Raises:
             SourceUnreachable: it did so every time; the message is that of the last failure, then
                 `next_step`.
             SourceError: upstream asks to be left alone for longer than `longest_retry_after_s`.
         """
-        retrying = Retrying(
-            sleep=self.sleep,
-            stop=self._is_over,
-            wait=self._wait_s,
-            retry=retry_if_exception_type(TryAgain),
-            reraise=True,
-        )
-        try:
-            return retrying(attempt)
-        except TryAgain as failure:
-            if self._is_too_long(failure.wait_s):
-                raise SourceError(
-                    f"{failure} and asks to wait {failure.wait_s:.0f} s. Run it again after that."
-                ) from failure.__cause__
-            tried = retrying.statistics["attempt_number"]
-            raise SourceUnreachable(
-                f"{failure} (attempt {tried}, the last). {next_step}"
-            ) from failure.__cause__
+        failures = 0
+        while True:
+            try:
+                return attempt()
+            except TryAgain as failure:
+                failures = 1 if failure.got_on else failures + 1
+                if failure.wait_s is not None and failure.wait_s > self.longest_retry_after_s:
+                    raise SourceError(
+                        f"{failure} and asks to wait {failure.wait_s:.0f} s. Run it again after "
+                        "that."
+                    ) from failure.__cause__
+                if failures >= self.attempts:
+                    raise SourceUnreachable(
+                        f"{failure} (attempt {failures}, the last). {next_step}"
+                    ) from failure.__cause__
+                wait_s = self._backoff_s(failures) if failure.wait_s is None else failure.wait_s
+                what = str(failure)
+            log.warning(
+                "%s; attempt %d of %d, the next in %.0f s", what, failures, self.attempts, wait_s
+            )
+            self.sleep(wait_s)
 
-    def _is_over(self, state: RetryCallState) -> bool:
-        return self._is_too_long(_asked_wait_s(state)) or stop_after_attempt(self.attempts)(state)
-
-    def _is_too_long(self, wait_s: float | None) -> bool:
-        return wait_s is not None and wait_s > self.longest_retry_after_s
-
-    def _wait_s(self, state: RetryCallState) -> float:
-        asked = _asked_wait_s(state)
-        if asked is not None:
-            return asked
-        backoff = wait_exponential_jitter(initial=self.first_wait_s, max=self.longest_wait_s)
-        return backoff(state)
+    def _backoff_s(self, failures: int) -> float:
+        jitter_s = random.uniform(0, 1)  # noqa: S311 - so that many who wait do not wake as one
+        doubled_s: float = self.first_wait_s * 2 ** (failures - 1)
+        return min(self.longest_wait_s, doubled_s + jitter_s)
 
 
 def retry_after_s(header: str | None) -> float | None:
@@ -93,8 +100,3 @@ def retry_after_s(header: str | None) -> float | None:
     if then.tzinfo is None:
         then = then.replace(tzinfo=UTC)
     return max(0.0, (then - datetime.now(UTC)).total_seconds())
-
-
-def _asked_wait_s(state: RetryCallState) -> float | None:
-    failure = state.outcome.exception() if state.outcome is not None else None
-    return failure.wait_s if isinstance(failure, TryAgain) else None

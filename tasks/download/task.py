@@ -9,7 +9,7 @@ from prefect.tasks import exponential_backoff
 
 from schemas.errors import SourceUnreachable
 from schemas.manifest import RawReceipt
-from schemas.source import Source
+from schemas.upstream import Upstream
 from tasks.download.fetch import download
 from tasks.lake import Lake
 
@@ -32,6 +32,8 @@ def worth_retrying(_task: Any, _run: TaskRun, state: State[Any]) -> bool:
     cache_policy=NO_CACHE,
     log_prints=False,
 )
-def download_source(lake_uri: str, source: Source) -> RawReceipt:
-    """Bring one source's files into the lake."""
-    return download(source, Lake(lake_uri))
+def download_source(
+    lake_uri: str, source: Upstream, columns: tuple[str, ...] | None = None
+) -> RawReceipt:
+    """Bring one source's files into the lake; `columns` as for `download`."""
+    return download(source, Lake(lake_uri), columns=columns)

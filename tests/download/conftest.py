@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.download.hosts import Hosts
 from tasks.download.patience import Patience
 from tasks.lake import Lake
 from tests.download.server import Server
@@ -28,4 +29,4 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def patience(waits: list[float]) -> Patience:
-    return Patience(attempts=4, sleep=waits.append)
+    return Patience(attempts=4, sleep=waits.append, clock=lambda: sum(waits), hosts=Hosts())

@@ -2,12 +2,20 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from tests.download.server import Answer, File, Request, Server
+import pytest
+
+from tests.download.server import Answer, Request, Server
+
+SIGNATURE = "5191a7e5" * 8
+"""What makes a URL of the storage as good as a key."""
+
+_SPAN = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 @dataclass(frozen=True)
@@ -19,24 +27,58 @@ class Commit:
     lfs: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class Bytes:
+    """A file as the Hub and its storage give it: whole, or the range that is asked for."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+
+    def __call__(self, request: Request) -> Answer:
+        asked = {name.lower(): value for name, value in request.headers.items()}
+        span = _SPAN.fullmatch(asked.get("range", ""))
+        if span is None:
+            return Answer(200, self.body, self.headers, self.cut_after)
+        size = len(self.body)
+        start, end = int(span[1]), min(int(span[2] or size) + 1, size)
+        if start >= size:
+            return Answer(416, headers={"Content-Range": f"bytes */{size}"})
+        part = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
+        return Answer(206, self.body[start:end], {**self.headers, **part}, self.cut_after)
+
+
 class Hub:
-    """Dataset repositories on a misbehaving server."""
+    """Dataset repositories on a misbehaving server, whose LFS objects lie on another host."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.storage = server.url.replace("127.0.0.1", "localhost")
 
     def publish(self, repo: str, commit: Commit, branch: str = "main") -> None:
         """Make a commit the newest one of a branch."""
-        info = {"_id": "0", "id": repo, "sha": commit.sha}
-        self.answer(f"/api/datasets/{repo}/revision/{branch}", info)
+        self.point(repo, commit.sha, branch)
         tree = [_entry(commit, path) for path in commit.files]
         folders = {path.rsplit("/", 1)[0] for path in commit.files if "/" in path}
         tree += [{"type": "directory", "oid": "0" * 40, "path": path} for path in folders]
         self.answer(f"/api/datasets/{repo}/tree/{commit.sha}", tree)
         for path, body in commit.files.items():
-            etag = _etag(commit, path)
-            file = File(body, f'"{etag}"', headers={"X-Repo-Commit": commit.sha})
-            self.server.answer(f"/datasets/{repo}/resolve/{commit.sha}/{path}", file)
+            etag = {"ETag": f'"{_etag(commit, path)}"', "X-Repo-Commit": commit.sha}
+            where = f"/datasets/{repo}/resolve/{commit.sha}/{path}"
+            if path in commit.lfs:
+                self.server.answer(where, self._redirect(_etag(commit, path), etag))
+                self.server.answer(f"/lfs/{_etag(commit, path)}", Bytes(body))
+            else:
+                self.server.answer(where, Bytes(body, etag))
+
+    def point(self, repo: str, sha: str, branch: str = "main") -> None:
+        """Let a branch be at a commit."""
+        info = {"_id": "0", "id": repo, "sha": sha}
+        self.answer(f"/api/datasets/{repo}/revision/{branch}", info)
+
+    def moved(self, path: str, new_path: str) -> None:
+        """Let a path answer that what was there is elsewhere, as for a renamed repository."""
+        self.server.answer(path, Answer(307, headers={"Location": quote(new_path)}))
 
     def answer(self, path: str, value: Any) -> None:
         """Let a path answer a JSON value."""
@@ -52,6 +94,25 @@ class Hub:
         asked = [_line(request) for request in self.server.requests]
         self.server.requests.clear()
         return asked
+
+    def _redirect(self, sha256: str, headers: Mapping[str, str]) -> Answer:
+        """To a signed URL, and with the headers of a file that Xet could give too."""
+        xet = {
+            "X-Linked-Etag": headers["ETag"],
+            "X-Xet-Hash": "e" * 64,
+            "Link": f'<{self.server.url}/xet-read-token>; rel="xet-auth"',
+        }
+        where = f"{self.storage}/lfs/{sha256}?X-Amz-Signature={SIGNATURE}"
+        return Answer(302, headers={**headers, **xet, "Location": where})
+
+
+def hub_in_use(server: Server, environment: pytest.MonkeyPatch) -> Hub:
+    """A Hub that the environment names, with no token and the network switched on."""
+    environment.setenv("HF_ENDPOINT", f"{server.url}/")
+    environment.setenv("NO_PROXY", "127.0.0.1,localhost")
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+        environment.delenv(name, raising=False)
+    return Hub(server)
 
 
 def _line(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,13 +11,20 @@ from urllib.parse import unquote, urlsplit
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes over the wire; `cut_after` bytes of the body the connection is dropped."""
+    """What goes over the wire; `cut_after` bytes of the body the connection is dropped.
+
+    `stall_after` bytes nothing more comes until the server is told to let go; `drip_s` is the
+    pause after every single byte; `chunked` sends the body without a length.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     length: int | None = None
+    stall_after: int | None = None
+    drip_s: float | None = None
+    chunked: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,12 @@ class File:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     heeds_if_range: bool = True
+    stall_after: int | None = None
+    has_head: bool = True
 
     def __call__(self, request: Request) -> Answer:
+        if request.method == "HEAD" and not self.has_head:
+            return Answer(405)
         validators = {"ETag": self.etag, "Last-Modified": self.last_modified}
         given = {name: value for name, value in validators.items() if value is not None}
         headers = {**given, **self.headers}
@@ -54,20 +66,34 @@ class File:
         span = request.headers.get("Range")
         same = request.headers.get("If-Range") in (None, self.etag, self.last_modified)
         if span is None or not (same or not self.heeds_if_range):
-            return Answer(200, self.body, headers, self.cut_after)
-        start = int(span.removeprefix("bytes=").rstrip("-"))
+            return Answer(200, self.body, headers, self.cut_after, stall_after=self.stall_after)
         size = len(self.body)
+        start, end = span_of(span, size)
         if start >= size:
             return Answer(416, headers={"Content-Range": f"bytes */{size}"})
-        part = {"Content-Range": f"bytes {start}-{size - 1}/{size}"}
-        return Answer(206, self.body[start:], headers | part, self.cut_after)
+        part = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
+        body = self.body[start:end]
+        return Answer(206, body, headers | part, self.cut_after, stall_after=self.stall_after)
+
+
+def span_of(header: str, size: int) -> tuple[int, int]:
+    """First byte, and the one after the last, of `bytes=5-9` or `bytes=5-`."""
+    start, _, last = header.removeprefix("bytes=").partition("-")
+    return int(start), min(size, int(last) + 1) if last else size
 
 
 class Server:
-    """Answers per path, each once and the last for ever; `requests` is all that was asked."""
+    """Answers per path, each once and the last for ever; `requests` is all that was asked.
+
+    `at_once` requests wait for an answer now, and never were more than `most_at_once`.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.most_at_once = 0
+        self.letting_go = threading.Event()
+        self.at_once = 0
+        self._lock = threading.Lock()
         self._scripts: dict[str, list[Script]] = {}
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -78,14 +104,26 @@ class Server:
         return self.url + path
 
     def next_answer(self, request: Request) -> Answer:
-        self.requests.append(request)
-        scripts = self._scripts.get(unquote(urlsplit(request.path).path), [Answer(404)])
-        script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
+        with self._lock:
+            self.requests.append(request)
+            scripts = self._scripts.get(unquote(urlsplit(request.path).path), [Answer(404)])
+            script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
         return script if isinstance(script, Answer) else script(request)
 
     def asked(self, header: str) -> list[str | None]:
         """The values of one header, request by request."""
         return [request.headers.get(header) for request in self.requests]
+
+    def asked_bytes(self, size: int) -> int:
+        """Bytes of a file of that size that were asked for, all requests together."""
+        spans = (span_of(span or "bytes=0-", size) for span in self.asked("Range"))
+        return sum(end - start for start, end in spans)
+
+    def count(self, change: int) -> None:
+        """One more request waits for an answer, or one fewer."""
+        with self._lock:
+            self.at_once += change
+            self.most_at_once = max(self.most_at_once, self.at_once)
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Server"]:
@@ -96,6 +134,7 @@ class Server:
         try:
             yield self
         finally:
+            self.letting_go.set()
             self._http.shutdown()
             self._http.server_close()
             thread.join()
@@ -106,18 +145,50 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            answer = server.next_answer(Request(self.command, self.path, dict(self.headers)))
+            server.count(+1)
+            self.done = False
+            try:
+                self.answer(
+                    server.next_answer(Request(self.command, self.path, dict(self.headers)))
+                )
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # whoever asked had heard enough
+            finally:
+                self.finished()
+                self.close_connection = True
+
+        def answer(self, answer: Answer) -> None:
             self.send_response(answer.status)
             sent = {"Connection": "close"}
-            if answer.status != 304 and "Content-Length" not in answer.headers:
+            if answer.chunked:
+                sent["Transfer-Encoding"] = "chunked"
+            elif answer.status != 304 and "Content-Length" not in answer.headers:
                 length = len(answer.body) if answer.length is None else answer.length
                 sent["Content-Length"] = str(length)
             for name, value in {**sent, **answer.headers}.items():
                 self.send_header(name, value)
+            body = answer.body[: answer.cut_after] if self.command == "GET" else b""
+            self.finished()
             self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(answer.body[: answer.cut_after])
-            self.close_connection = True
+            if answer.stall_after is not None:
+                self.wfile.write(body[: answer.stall_after])
+                server.letting_go.wait(30)
+                return
+            if answer.drip_s is not None:
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(answer.drip_s)
+                return
+            if answer.chunked:
+                end = b"\r\n0\r\n\r\n" if answer.cut_after is None else b""
+                body = b"%x\r\n%s%s" % (len(answer.body), body, end)
+            self.wfile.write(body)
+
+        def finished(self) -> None:
+            """Before the first byte goes out: whoever has it may ask again at once."""
+            if not self.done:
+                self.done = True
+                server.count(-1)
 
         do_HEAD = do_GET  # noqa: N815
 

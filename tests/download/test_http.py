@@ -1,22 +1,31 @@
+import contextlib
 import gzip
 import hashlib
 import logging
 import socket
+import threading
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from schemas.errors import SourceChanged, SourceError, SourceMissing, SourceUnreachable
 from schemas.source import Source
+from tasks.download.answers import Line, ask
+from tasks.download.content import not_data
 from tasks.download.fetch import download
+from tasks.download.hosts import Hosts
 from tasks.download.patience import Patience
+from tasks.download.state import Transfer
 from tasks.lake import Lake
-from tests.download.server import Answer, File, Server
+from tests.download.server import Answer, File, Request, Server
 
 DATA = b'[{"instruction": "Say hello.", "input": "", "output": "Hello."}]' * 100
 OTHER = b'[{"instruction": "Say goodbye.", "input": "", "output": "Bye."}]' * 100
 DATE = "Wed, 01 Jul 2026 00:00:00 GMT"
 LATER = "Thu, 02 Jul 2026 00:00:00 GMT"
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 
 
@@ -222,18 +231,29 @@ def test_the_next_run_resumes_what_the_last_one_left(
 def test_a_whole_file_is_not_downloaded_again_because_its_neighbour_failed(
     server: Server, lake: Lake, patience: Patience
 ):
+    whole = threading.Event()
+
+    def fail_late(_request: Request) -> Answer:
+        whole.wait(10)
+        return Answer(404)
+
+    def tell(done_bytes: int, _total_bytes: int | None) -> None:
+        if done_bytes == len(DATA):
+            whole.set()
+
     urls = (
         server.answer("/a.json", File(DATA, etag='"one"')),
-        server.answer("/b.json", Answer(404)),
+        server.answer("/b.json", fail_late),
     )
     with pytest.raises(SourceMissing):
-        download(http(*urls), lake, patience=patience)
+        download(http(*urls), lake, progress=tell, patience=patience)
     server.answer("/b.json", File(OTHER))
     server.requests.clear()
 
     receipt = download(http(*urls), lake, patience=patience)
 
-    assert server.asked("Range") == [f"bytes={len(DATA) - 1}-", None], "its last byte only"
+    asked = {request.path: request.headers.get("Range") for request in server.requests}
+    assert asked == {"/a.json": f"bytes={len(DATA) - 1}-", "/b.json": None}, "its last byte only"
     assert [file.sha256 for file in receipt.files] == [digest(DATA), digest(OTHER)]
 
 
@@ -381,6 +401,21 @@ NOT_WORTH_RETRYING = {  #    answer                                  error      
                                                                      SourceError,   "web page"),
     "a page by its start":  (Answer(body=b"\n " + PAGE),             SourceError,   "web page"),
     "a page after a BOM":   (Answer(body=b"\xef\xbb\xbf<HTML>"),     SourceError,   "web page"),
+    "a page without a suffix": (Answer(body=PAGE),                  SourceError,   "web page"),
+    "an error in JSON":     (Answer(body=b'{"error": "rate limit"}'),
+                                                                     SourceError,   "an error in JSON"),
+    "a refusal in JSON":    (Answer(body=b'{"message": "Not Found", "documentation_url": "https://example.org"}'),
+                                                                     SourceError,   "an error in JSON"),
+    "an error in XML":      (Answer(body=b'<?xml version="1.0"?><Error><Code>SlowDown</Code></Error>'),
+                                                                     SourceError,   "an error in XML"),
+    "an empty body":        (Answer(body=b""),                       SourceError,   "answered 200 with nothing (0 bytes), expected data"),
+    "an LFS pointer":       (Answer(body=POINTER),                   SourceError,   "a Git LFS pointer, expected data. The file itself is in LFS storage"),
+    "a redirect to data":   (Answer(302, headers={"Location": "data:text/plain,hello"}),
+                                                                     SourceError,   "each to http or https"),
+    "a redirect to script": (Answer(302, headers={"Location": "javascript:alert(1)"}),
+                                                                     SourceError,   "each to http or https"),
+    "a redirect to nowhere": (Answer(302, headers={"Location": "http://[::1"}),
+                                                                     SourceError,   "each to http or https"),
     "a redirect to a file": (Answer(302, headers={"Location": "file:///etc/passwd"}),
                                                                      SourceError,   "each to http or https"),
     "a redirect to ftp":    (Answer(302, headers={"Location": "ftp://127.0.0.1/a.json"}),
@@ -425,6 +460,154 @@ def test_ten_redirects_are_followed(server: Server, lake: Lake, patience: Patien
     server.answer("/10", Answer(302, headers={"Location": "/11"}))
     with pytest.raises(SourceError, match="redirects"):
         download(http(f"{server.url}/0"), lake, patience=patience)
+
+
+# fmt: off
+DATA_ALL_THE_SAME = {  #    name         body
+    "a short list":        ("a.json",    b"[]"),
+    "one record":          ("a.json",    b'{"instruction": "Say hello.", "output": "Hello."}'),
+    "a record of errors":  ("a.json",    b'{"error": "", "message": "Hello."}'),
+    "errors in a corpus":  ("a.json",    b'[{"error": "rate limit"}]'),
+    "two lines":           ("a.jsonl",   b'{"error": "one"}\n{"error": "two"}'),
+    "deep nesting":        ("a.json",    b"[" * 4000),
+    "markup in text":      ("a.txt",     b"<html>"),
+    "XML in XML":          ("a.xml",     b"<?xml?><Error><Code>"),
+    "a text about LFS":    ("a.txt",     b"A pointer starts with version https://git-lfs.github.com/spec/v1"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "body"), DATA_ALL_THE_SAME.values(), ids=DATA_ALL_THE_SAME)
+def test_data_that_looks_a_little_like_an_error_is_taken(
+    server: Server, lake: Lake, patience: Patience, name: str, body: bytes
+):
+    url = server.answer(f"/{name}", Answer(body=body))
+
+    assert download(http(url), lake, patience=patience).files[0].sha256 == digest(body)
+
+
+def test_an_lfs_pointer_of_github_is_told_with_the_url_of_the_file():
+    url = "https://raw.githubusercontent.com/owner/corpus/HEAD/data/train.json?token=hush"
+
+    error = not_data("source 'corpus': …", "a Git LFS pointer", "corpus", url)
+
+    media = "https://media.githubusercontent.com/media/owner/corpus/HEAD/data/train.json"
+    assert f"The file itself is in {media}." in str(error)
+    assert "hush" not in str(error)
+
+
+def test_a_login_is_not_sent_to_another_host(server: Server, lake: Lake, patience: Patience):
+    with Server().running() as other:
+        there = other.answer("/b.json", File(DATA))
+        login = server.url.replace("http://", "http://user:hush@")
+        server.answer("/a.json", Answer(302, headers={"Location": "/moved.json"}))
+        server.answer("/moved.json", Answer(302, headers={"Location": there}))
+
+        download(http(f"{login}/a.json"), lake, patience=patience)
+
+        assert server.asked("Authorization") == ["Basic dXNlcjpodXNo"] * 2
+        assert other.asked("Authorization") == [None]
+
+
+def test_a_redirect_from_https_to_http_is_refused(patience: Patience, tmp_path: Path):
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(302, headers={"Location": "http://example.org/a.json?token=hush"})
+
+    url = "https://example.org/a.json"
+    transfer = Transfer("corpus", url, "a.json", tmp_path / "data", tmp_path / "half", None)
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer)) as client,
+        pytest.raises(SourceError, match="redirected from https to http") as caught,
+        ask(Line(client, patience), transfer, {}),
+    ):
+        pass
+    assert "hush" not in str(caught.value)
+
+
+def test_a_body_that_stalls_is_cut_and_resumed(
+    server: Server,
+    lake: Lake,
+    patience: Patience,
+    monkeypatch: pytest.MonkeyPatch,
+    waits: list[float],
+):
+    monkeypatch.setattr("tasks.download.answers.TIMEOUT", httpx.Timeout(5, read=0.1))
+    stalled = File(DATA, etag='"one"', stall_after=1000)
+    url = server.answer("/a.json", stalled, File(DATA, etag='"one"'))
+
+    receipt = download(http(url), lake, patience=patience)
+
+    assert receipt.files[0].sha256 == digest(DATA)
+    assert server.asked("Range") == [None, "bytes=1000-"]
+    assert len(waits) == 1
+
+
+def test_a_body_that_drips_is_cut_and_resumed(server: Server, lake: Lake, waits: list[float]):
+    hurried = Patience(window_s=0.2, sleep=waits.append, hosts=Hosts())
+    dripping = Answer(body=DATA, headers={"ETag": '"one"'}, drip_s=0.01)
+    url = server.answer("/a.json", dripping, File(DATA, etag='"one"'))
+
+    receipt = download(http(url), lake, patience=hurried)
+
+    assert receipt.files[0].sha256 == digest(DATA)
+    assert server.asked("If-Range") == [None, '"one"']
+    assert len(waits) == 1
+
+
+def test_headers_that_drip_are_no_answer(
+    lake: Lake, waits: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tasks.download.answers.ANSWER_S", 0.2)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    patience = Patience(attempts=2, sleep=waits.append, hosts=Hosts())
+
+    dripped = []
+
+    def drip(listening: socket.socket) -> None:
+        for _ in range(patience.attempts):
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Patience: ")
+                for _ in range(1000):
+                    connection.sendall(b"x")
+                    dripped.append(True)
+                    time.sleep(0.01)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,))
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/a.json"
+        with pytest.raises(SourceUnreachable):
+            download(http(url), lake, patience=patience)
+        thread.join(30)
+
+    assert len(waits) == 1
+    assert len(dripped) < 1000, "nobody waits for the last drop"
+
+
+def test_a_body_in_chunks_that_end_early_is_resumed(server: Server, lake: Lake, patience: Patience):
+    headers = {"ETag": '"one"'}
+    cut = Answer(body=DATA, headers=headers, chunked=True, cut_after=1000)
+    url = server.answer("/a.json", cut, File(DATA, etag='"one"'))
+
+    receipt = download(http(url), lake, patience=patience)
+
+    assert receipt.files[0].sha256 == digest(DATA)
+    assert len(server.requests) == 2
+
+
+def test_every_wait_is_told_with_its_reason(
+    server: Server, lake: Lake, patience: Patience, caplog: pytest.LogCaptureFixture
+):
+    url = server.answer("/a.json", Answer(503, headers={"Retry-After": "9"}), File(DATA))
+
+    download(http(f"{url}?token=hush"), lake, patience=patience)
+
+    (told,) = [record for record in caplog.records if record.name.startswith("tasks.")]
+    assert told.getMessage() == (
+        f"source 'corpus': {url}?token=… answered 503 Service Unavailable; attempt 1 of 4, "
+        "the next in 9 s"
+    )
 
 
 def test_data_that_is_markup_is_taken_where_the_name_says_so(

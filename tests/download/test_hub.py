@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 import os
@@ -7,15 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from huggingface_hub import close_session, constants
+from huggingface_hub import constants
 
 from schemas.errors import SourceError, SourceMissing, SourceUnreachable
 from schemas.source import Source
 from tasks.download.fetch import download
 from tasks.download.patience import Patience
 from tasks.lake import Lake
-from tests.download.hub_server import Commit, Hub
-from tests.download.server import Answer, Server
+from tests.download.hub_server import SIGNATURE, Bytes, Commit, Hub, hub_in_use
+from tests.download.server import Answer, Request, Server
 
 REPO = "BelleGroup/train_0.5M_CN"
 ONE, TWO = "1" * 40, "2" * 40
@@ -34,12 +35,7 @@ TOKEN = "hf_" + "hushhushhush" * 2
 
 @pytest.fixture
 def hub(server: Server, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    template = f"{server.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-    monkeypatch.setattr(constants, "ENDPOINT", server.url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    return Hub(server)
+    return hub_in_use(server, monkeypatch)
 
 
 def dataset(*files: str, revision: str = "main") -> Source:
@@ -51,6 +47,10 @@ def dataset(*files: str, revision: str = "main") -> Source:
             "hub": {"repo": REPO, "revision": revision, "files": files or ("*.json",)},
         }
     )
+
+
+def git_id(body: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
 
 
 def test_the_files_that_match_are_kept_with_the_commit_they_are_of(
@@ -113,7 +113,6 @@ def test_of_a_new_commit_only_the_files_that_differ_are_downloaded(
     second = download(dataset("data/?.json"), lake, patience=patience)
 
     assert [line for line in hub.asked() if "resolve" in line] == [
-        f"HEAD /datasets/{REPO}/resolve/{TWO}/data/b.json",
         f"GET /datasets/{REPO}/resolve/{TWO}/data/b.json",
     ]
     assert second.revision == TWO
@@ -152,8 +151,8 @@ def test_a_listing_is_read_to_its_last_page(hub: Hub, lake: Lake, patience: Pati
     files = {name: FILES[name] for name in ("data/a.json", "data/b.json")}
     hub.publish(REPO, Commit(ONE, files))
     entries = [
-        {"type": "file", "oid": str(number) * 40, "size": len(body), "path": path}
-        for number, (path, body) in enumerate(files.items(), 1)
+        {"type": "file", "oid": git_id(body), "size": len(body), "path": path}
+        for path, body in files.items()
     ]
     hub.answer(TREE + "/2", entries[1:])
     link = f'<{hub.server.url}{TREE}/2>; rel="next"'
@@ -228,7 +227,7 @@ def test_a_hub_that_is_not_there_is_worth_retrying(
 ):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{unused.getsockname()[1]}")
 
     with pytest.raises(SourceUnreachable, match="cannot be read: ConnectError"):
         download(dataset(), lake, patience=patience)
@@ -238,13 +237,12 @@ def test_a_hub_that_is_not_there_is_worth_retrying(
 def test_a_network_that_is_switched_off_is_no_reason_to_wait(
     hub: Hub, lake: Lake, patience: Patience, monkeypatch: pytest.MonkeyPatch, waits: list[float]
 ):
-    close_session()
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
     with pytest.raises(SourceError, match="HF_HUB_OFFLINE switches the network off"):
         download(dataset(), lake, patience=patience)
     assert waits == []
-    close_session()
+    assert hub.asked() == []
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b"[]", b'{"id": "a/b", "sha": "main"}'])
@@ -260,8 +258,7 @@ def test_an_lfs_file_that_is_not_the_listed_one_is_refused(
 ):
     commit = Commit(ONE, FILES, frozenset({"data/a.json"}))
     hub.publish(REPO, commit)
-    wrong = Answer(body=FILES["data/b.json"], headers={"ETag": '"wrong"', "X-Repo-Commit": ONE})
-    hub.server.answer(f"{RESOLVE}/data/a.json", wrong)
+    hub.server.answer(f"{RESOLVE}/data/a.json", Bytes(FILES["data/b.json"]))
 
     with pytest.raises(SourceError, match="did not arrive as listed"):
         download(dataset("data/a.json"), lake, patience=patience)
@@ -344,3 +341,233 @@ def test_a_failed_download_keeps_the_files_that_are_there(hub: Hub, lake: Lake, 
     download(dataset(), lake, patience=patience)
 
     assert f"GET {RESOLVE}/data/a.json" not in hub.asked()
+
+
+LFS = frozenset({"data/a.json"})
+A_SHA256 = hashlib.sha256(FILES["data/a.json"]).hexdigest()
+
+
+def test_of_ten_files_one_changed_one_is_fetched(hub: Hub, lake: Lake, patience: Patience):
+    files = {f"{number}.json": b"[%d]" % number for number in range(10)}
+    hub.publish(REPO, Commit(ONE, files, frozenset(files)))
+    download(dataset(), lake, patience=patience)
+    hub.publish(REPO, Commit(TWO, {**files, "7.json": b"[70]"}, frozenset(files)))
+    hub.asked()
+
+    download(dataset(), lake, patience=patience)
+
+    assert hub.asked() == [
+        f"GET {INFO}",
+        f"GET /api/datasets/{REPO}/tree/{TWO}",
+        f"GET /datasets/{REPO}/resolve/{TWO}/7.json",
+        f"GET /lfs/{hashlib.sha256(b'[70]').hexdigest()}",
+    ]
+
+
+def test_a_renamed_file_is_not_fetched_and_a_removed_one_is_gone(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"[1]", "b.json": b"[2]"}))
+    first = download(dataset(), lake, patience=patience)
+    hub.publish(REPO, Commit(TWO, {"new/a.json": b"[1]"}))
+    hub.asked()
+
+    second = download(dataset(), lake, patience=patience)
+
+    assert [line for line in hub.asked() if "resolve" in line] == []
+    assert [file.name for file in second.files] == ["new/a.json"]
+    assert second.files[0].url == f"{hub.server.url}/datasets/{REPO}/resolve/{TWO}/new/a.json"
+    assert lake.read(f"{second.uri}/new/a.json") == b"[1]"
+    assert lake.read(f"{first.uri}/a.json") == b"[1]"
+    assert lake.read(f"{first.uri}/b.json") == b"[2]"
+
+
+def test_two_files_of_the_same_bytes_are_both_kept(hub: Hub, lake: Lake, patience: Patience):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"[1]", "b.json": b"[1]"}))
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert [lake.read(f"{receipt.uri}/{name}") for name in ("a.json", "b.json")] == [b"[1]"] * 2
+
+
+def test_an_lfs_file_comes_from_its_storage_which_sees_no_token(
+    hub: Hub,
+    lake: Lake,
+    patience: Patience,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.publish(REPO, Commit(ONE, FILES, LFS))
+
+    receipt = download(dataset("data/a.json"), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/data/a.json") == FILES["data/a.json"]
+    assert receipt.files[0].etag == A_SHA256
+    hosts = {"authorization": [], "none": []}
+    for request in hub.server.requests:
+        asked = {name.lower(): value for name, value in request.headers.items()}
+        hosts["authorization" if "authorization" in asked else "none"].append(asked["host"])
+    assert hosts["none"] == [hub.storage.removeprefix("http://")], "the last request"
+    assert set(hosts["authorization"]) == {hub.server.url.removeprefix("http://")}
+    assert SIGNATURE not in receipt.model_dump_json() + caplog.text
+    assert "hush" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [403, 418, 500, None], ids=str)
+def test_a_signed_url_is_in_no_error_and_no_log(
+    hub: Hub, lake: Lake, patience: Patience, caplog: pytest.LogCaptureFixture, status: int | None
+):
+    caplog.set_level(logging.DEBUG)
+    hub.publish(REPO, Commit(ONE, FILES, LFS))
+    bad = Bytes(FILES["data/a.json"], cut_after=0) if status is None else Answer(status)
+    hub.server.answer(f"/lfs/{A_SHA256}", bad)
+
+    with pytest.raises(SourceError) as caught:
+        download(dataset("data/a.json"), lake, patience=patience)
+
+    chain = [caught.value, caught.value.__cause__]
+    assert SIGNATURE not in caplog.text + "".join(map(repr, chain))
+
+
+def test_a_cut_file_goes_on_where_it_was_cut(
+    hub: Hub, lake: Lake, patience: Patience, waits: list[float]
+):
+    body = bytes(range(256)) * 40
+    commit = Commit(ONE, {"a.json": body}, frozenset({"a.json"}))
+    hub.publish(REPO, commit)
+    storage = f"/lfs/{hashlib.sha256(body).hexdigest()}"
+    cut = Bytes(body, cut_after=2_000)
+    hub.server.answer(storage, cut, cut, Answer(503), Answer(429, headers={"Retry-After": "9"}),
+                      cut, cut, Bytes(body))  # fmt: skip
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/a.json") == body
+    ranges = [
+        span for request in hub.server.requests if request.path.startswith("/lfs")
+        for name, span in request.headers.items() if name.lower() == "range"
+    ]  # fmt: skip
+    starts = [int(span.removeprefix("bytes=").partition("-")[0]) for span in ranges]
+    assert starts == [0, 2_000, 4_000, 4_000, 4_000, 6_000, 8_000]
+    assert 9 in waits
+
+
+def test_a_killed_download_goes_on_in_the_middle_of_a_file(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    body = bytes(range(256)) * 40
+    hub.publish(REPO, Commit(ONE, {"a.json": body}))
+    where = f"{RESOLVE}/a.json"
+    hub.server.answer(where, Bytes(body, cut_after=3_000), Answer(404))
+    with pytest.raises(SourceMissing):
+        download(dataset(), lake, patience=patience)
+    hub.publish(REPO, Commit(ONE, {"a.json": body}))
+    hub.server.requests.clear()
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/a.json") == body
+    spans = {name.lower(): value for name, value in hub.server.requests[-1].headers.items()}
+    assert spans["range"] == f"bytes=3000-{len(body) - 1}"
+
+
+def test_a_server_without_ranges_gives_the_file_from_its_start(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    body = b"0123456789" * 100
+    hub.publish(REPO, Commit(ONE, {"a.json": body}))
+    hub.server.answer(f"{RESOLVE}/a.json", Answer(body=body, cut_after=300), Answer(body=body))
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/a.json") == body
+
+
+def test_bytes_of_another_range_are_refused(hub: Hub, lake: Lake, patience: Patience):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"0123456789"}))
+    wrong = Answer(206, b"0123456789", {"Content-Range": "bytes 0-9/11"})
+    hub.server.answer(f"{RESOLVE}/a.json", wrong)
+
+    with pytest.raises(SourceError, match="gave bytes 0-9/11"):
+        download(dataset(), lake, patience=patience)
+
+
+def test_a_git_file_that_is_not_the_listed_one_is_refused(hub: Hub, lake: Lake, patience: Patience):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"0123456789"}))
+    hub.server.answer(f"{RESOLVE}/a.json", Bytes(b"012345678X"))
+
+    with pytest.raises(SourceError, match="did not arrive as listed"):
+        download(dataset(), lake, patience=patience)
+
+
+def test_an_empty_file_is_kept(hub: Hub, lake: Lake, patience: Patience):
+    hub.publish(REPO, Commit(ONE, {"a.json": b""}))
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/a.json") == b""
+
+
+def test_a_renamed_repository_is_followed(hub: Hub, lake: Lake, patience: Patience):
+    hub.publish("BelleGroup/new", Commit(ONE, FILES, LFS))
+    for path in (INFO, TREE, f"{RESOLVE}/data/a.json"):
+        hub.moved(path, path.replace(REPO, "BelleGroup/new"))
+
+    receipt = download(dataset("data/a.json"), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/data/a.json") == FILES["data/a.json"]
+
+
+def test_a_commit_between_listing_and_download_does_not_mix_in(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"[1]", "b.json": b"[2]"}))
+
+    def then_commit(request: Request) -> Answer:
+        hub.publish(REPO, Commit(TWO, {"a.json": b"[10]", "b.json": b"[20]"}))
+        return Bytes(b"[1]")(request)
+
+    hub.server.answer(f"{RESOLVE}/a.json", then_commit)
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert receipt.revision == ONE
+    assert [lake.read(f"{receipt.uri}/{name}") for name in ("a.json", "b.json")] == [b"[1]", b"[2]"]
+    assert download(dataset(), lake, patience=patience).revision == TWO
+
+
+def test_an_endpoint_is_read_when_it_is_asked(
+    hub: Hub, lake: Lake, patience: Patience, monkeypatch: pytest.MonkeyPatch
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    download(dataset(), lake, patience=patience)
+
+    with Server().running() as other:
+        mirror = hub_in_use(other, monkeypatch)
+        mirror.publish(REPO, Commit(TWO, {"a.json": b"[1]"}))
+        receipt = download(dataset(), lake, patience=patience)
+
+    assert receipt.upstream == f"{other.url}/datasets/{REPO}/tree/{TWO}"
+
+
+def test_nothing_is_written_outside_the_lake(hub: Hub, lake: Lake, tmp_path: Path):
+    hub.publish(REPO, Commit(ONE, FILES, LFS))
+    code = f"""
+from schemas.source import Source
+from tasks.download.fetch import download
+from tasks.lake import Lake
+source = Source.model_validate_json({dataset().model_dump_json()!r})
+download(source, Lake({str(lake.folder)!r}))
+"""
+    home = tmp_path / "home"
+    home.mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = {**kept, "HOME": str(home), "HF_ENDPOINT": hub.server.url}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, timeout=60, check=True
+    )
+
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert [path for path in home.rglob("*") if path.is_file()] == []

@@ -23,7 +23,7 @@ REFUSED = {  #                     recipe                                       
     "a key like no other":         (recipe(filter={"zzz": 1}),                          "unknown key 'zzz'; known keys: lengths, echo"),
     "threshold above one":         (recipe(dedupe={"near": {"threshold": 1.1}}),        "dedupe.near.threshold: Input should be less than or equal to 1 (found 1.1)"),
     "no source":                   (recipe(sources=[]),                                 "sources: Tuple should have at least 1 item"),
-    "unknown layout":              (recipe(sources=[INLINE | {"layout": "alpacca"}]),   "layout: Input should be 'auto'"),
+    "unknown layout":              (recipe(sources=[INLINE | {"layout": "alpacca"}]),   "layout: unknown value 'alpacca'; did you mean 'alpaca'?"),
     "typo in an inline source":    (recipe(sources=[INLINE | {"licenze": "MIT"}]),      "unknown key 'licenze'; did you mean 'licence'?"),
     "two upstreams":               (recipe(sources=[INLINE | {"hub": {"repo": "a/b", "files": ["*"]}}]), "found local, hub"),
     "no upstream":                 (recipe(sources=[{k: v for k, v in INLINE.items() if k != "local"}]), "exactly one of local, http, hub; found none"),

@@ -1,0 +1,365 @@
+"""One dataset repository of the Hugging Face Hub: what is asked of it, and what its answers mean.
+
+The endpoint, the token and whether the network is switched off come from HF_ENDPOINT, HF_TOKEN and
+HF_HUB_OFFLINE as they are when a repository is opened. A login that is stored on this machine is
+not used, and nothing is written outside the folder that the caller names.
+
+Bytes come over plain HTTP, which a mirror speaks too. huggingface_hub's own download starts a cut
+file afresh; its Xet logs into the user's cache, sends telemetry and buffers 0.4 GB per file.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from huggingface_hub import HfApi, constants, get_session, hf_hub_url
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.errors import HTTPError as TransportError  # type: ignore[attr-defined]
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import (  # type: ignore[attr-defined]
+    build_hf_headers,
+    hf_raise_for_status,
+)
+
+from schemas.errors import SourceError, SourceMissing
+from schemas.upstream import HubUpstream
+from schemas.urls import redacted, shown
+from tasks.download.names import is_hidden, listing
+from tasks.download.patience import Patience, TryAgain, retry_after_s
+from tasks.download.redact import redact_logs
+from tasks.lake import CHUNK_BYTES, first_line, sha256_of
+
+PUBLIC_ENDPOINT = "https://huggingface.co"
+ANSWER_TIMEOUT_S = 30.0
+PARQUET = ".parquet"
+COMMIT = re.compile(r"[0-9a-f]{40}")
+YES = frozenset({"1", "ON", "YES", "TRUE"})  # as huggingface_hub reads a switch
+
+ANSWERS: tuple[tuple[type[Exception], type[SourceError], str], ...] = (
+    (
+        OfflineModeIsEnabled,
+        SourceError,
+        "was not asked, for HF_HUB_OFFLINE switches the network off. Unset it.",
+    ),
+    (
+        GatedRepoError,
+        SourceError,
+        (
+            "is open to those who asked for access. Ask for it on that page while logged in, then "
+            "put your token into the environment variable HF_TOKEN."
+        ),
+    ),
+    (
+        RepositoryNotFoundError,
+        SourceMissing,
+        (
+            "does not exist, or is private. Correct hub.repo in the source's file, or put a token "
+            "that may read it into the environment variable HF_TOKEN."
+        ),
+    ),
+    (
+        RevisionNotFoundError,
+        SourceMissing,
+        "has no such revision. Name one of its branches, tags or commits in hub.revision.",
+    ),
+)
+"""What huggingface_hub raises, what it means here, and what to do; the first that fits."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One dataset repository, as a source sees it; every question is asked with patience.
+
+    What its methods raise: SourceMissing where there is no such repository, revision or file;
+    SourceUnreachable where nothing but time-outs, 429 and 5xx came until patience ran out;
+    SourceError where access is refused or the network is switched off.
+    """
+
+    source: str
+    upstream: HubUpstream
+    patience: Patience
+    api: HfApi
+    offline: bool = False
+
+    @classmethod
+    def open(cls, source: str, upstream: HubUpstream, patience: Patience) -> "Repository":
+        """The repository at the endpoint that the environment names now; nothing is asked yet."""
+        redact_logs()
+        constants.HF_HUB_DISABLE_TELEMETRY = True
+        endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or PUBLIC_ENDPOINT
+        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in YES
+        api = HfApi(endpoint=endpoint, token=_token())
+        return cls(source, upstream, patience, api, offline or constants.is_offline_mode())
+
+    @property
+    def endpoint(self) -> str:
+        """The Hub's address, without a slash at its end."""
+        return str(self.api.endpoint)
+
+    @property
+    def _what(self) -> str:
+        return f"source {self.source!r}: {self.page} (revision {self.upstream.revision!r})"
+
+    @property
+    def page(self) -> str:
+        """Where people look at the repository."""
+        return f"{shown(self.endpoint)}/datasets/{self.upstream.repo}"
+
+    def commit(self) -> str:
+        """The commit that the revision is now; not asked where the revision is one in full."""
+        revision = self.upstream.revision
+        if COMMIT.fullmatch(revision):
+            return revision
+        info = self._ask(
+            lambda: self.api.dataset_info(
+                self.upstream.repo, revision=revision, expand=["sha"], timeout=ANSWER_TIMEOUT_S
+            )
+        )
+        if info.sha is None or not COMMIT.fullmatch(info.sha):
+            raise SourceError(
+                f"source {self.source!r}: {self.page} names no commit for the revision "
+                f"{revision!r}. Check HF_ENDPOINT: it must be a Hub."
+            )
+        return info.sha
+
+    def matching_files(self, commit: str) -> list[RepoFile]:
+        """The files that a pattern matches, sorted by the parts of their paths; at least one.
+
+        A `*` matches across folders, as the Hub's own patterns do. Hidden files are skipped.
+        """
+        there = self._ask(lambda: self._files(commit))
+        matching = [
+            file
+            for file in there
+            if any(fnmatchcase(file.path, pattern) for pattern in self.upstream.files)
+        ]
+        if not matching:
+            patterns = ", ".join(map(repr, self.upstream.files))
+            raise SourceMissing(
+                f"source {self.source!r}: no file of {self.page} at commit {commit[:12]} matches "
+                f"{patterns}. {listing([file.path for file in there])} Correct hub.files in the "
+                "source's file."
+            )
+        return matching
+
+    def url(self, listed: RepoFile, commit: str) -> str:
+        """Where one file of a commit is."""
+        return hf_hub_url(
+            self.upstream.repo,
+            listed.path,
+            repo_type="dataset",
+            revision=commit,
+            endpoint=self.endpoint,
+        )
+
+    def download(
+        self,
+        listed: RepoFile,
+        commit: str,
+        path: Path,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> str:
+        """One file, appended to what is at `path` already; returns its SHA-256.
+
+        Its size and digest are held against the listing's. `tell` is called with the bytes that
+        are there.
+        """
+        path.touch()
+        if path.stat().st_size > listed.size:
+            path.write_bytes(b"")
+        self._ask(lambda: self._append(listed, commit, path, tell))
+        sha256, expected = sha256_of(path), etag(listed)
+        found = sha256 if listed.lfs is not None else _git_id(path)
+        if (found, path.stat().st_size) != (expected, listed.size):
+            size_bytes = path.stat().st_size
+            path.unlink()
+            raise SourceError(
+                f"source {self.source!r}: {listed.path} of {self.page} did not arrive as listed: "
+                f"{size_bytes:,} bytes with digest {found[:12]}…, expected {listed.size:,} bytes "
+                f"with {expected[:12]}…. Run it again; if it stays so, tell the repository's owner."
+            )
+        return sha256
+
+    def read(self, listed: RepoFile, commit: str, start: int, end: int) -> bytes:
+        """Bytes `start` to `end`, exclusive, of one file; asked for again until they are whole."""
+
+        def question() -> bytes:
+            with self._part(listed, commit, start, end) as response:
+                if response.status_code != 206:
+                    raise self._gives_no_parts(listed, response)
+                body = bytes(response.read())
+            if len(body) != end - start:
+                raise TryAgain(f"{self._what}: {len(body):,} of {end - start:,} bytes arrived")
+            return body
+
+        return self._ask(question) if start < end else b""
+
+    def _append(
+        self, listed: RepoFile, commit: str, path: Path, tell: Callable[[int], None]
+    ) -> None:
+        """Let the file at `path` grow to its size; raise TryAgain where one answer ends before."""
+        there = before = path.stat().st_size
+        reason = "the answer ended"
+        if there < listed.size:
+            try:
+                with self._part(listed, commit, there, listed.size) as response:
+                    if response.status_code != 206:
+                        path.write_bytes(b"")
+                        there = 0
+                    with path.open("ab") as file:
+                        for chunk in response.iter_bytes():  # as they come: none is lost
+                            file.write(chunk)
+                            there += len(chunk)
+                            tell(there)
+                            if there > listed.size:
+                                break
+            except TransportError as error:
+                if isinstance(error, HfHubHTTPError):
+                    raise
+                reason = type(error).__name__
+        if there < listed.size:
+            raise TryAgain(
+                f"{self._what}: {there:,} of {listed.size:,} bytes of {listed.path} arrived, then "
+                f"{reason}",
+                got_on=there > before,
+            )
+
+    @contextlib.contextmanager
+    def _part(self, listed: RepoFile, commit: str, start: int, end: int) -> Iterator[Any]:
+        """The answer to a request for a part of a file: 206 with that part, or 200 with all."""
+        headers = {
+            **build_hf_headers(token=self.api.token),
+            "Range": f"bytes={start}-{end - 1}",
+            "Accept-Encoding": "identity",
+        }
+        with (
+            self._turn(),
+            get_session().stream(
+                "GET",
+                self.url(listed, commit),
+                headers=headers,
+                timeout=ANSWER_TIMEOUT_S,
+                follow_redirects=True,  # which leaves the token behind where the host is another
+            ) as response,
+        ):
+            hf_raise_for_status(response)
+            if (self.endpoint[:6], response.url.scheme) == ("https:", "http"):
+                raise SourceError(
+                    f"{self._what} is redirected from https to http, where anybody on the way "
+                    "could change what comes. Check HF_ENDPOINT."
+                )
+            span = f"bytes {start}-{end - 1}/{listed.size}"
+            if response.status_code == 206 and response.headers.get("Content-Range") != span:
+                raise self._gives_no_parts(listed, response)
+            yield response
+
+    def _turn(self) -> contextlib.AbstractContextManager[None]:
+        """One of the connections that this process may have to the Hub."""
+        host = urlsplit(self.endpoint).hostname or ""
+        patience = self.patience
+        return patience.hosts.turn(host, patience.clock, patience.sleep, lambda: None)
+
+    def _gives_no_parts(self, listed: RepoFile, response: Any) -> SourceError:
+        found = response.headers.get("Content-Range", "the whole file")
+        return SourceError(
+            f"{self._what} was asked for a part of {listed.path}, of {listed.size:,} bytes, and "
+            f" gave {found}. Check HF_ENDPOINT: it must be a Hub."
+        )
+
+    def _files(self, commit: str) -> list[RepoFile]:
+        tree = self.api.list_repo_tree(
+            self.upstream.repo, recursive=True, revision=commit, repo_type="dataset"
+        )
+        files = [
+            file
+            for file in tree
+            if isinstance(file, RepoFile) and not is_hidden(PurePosixPath(file.path))
+        ]
+        return sorted(files, key=lambda file: PurePosixPath(file.path).parts)
+
+    def _ask(self, question: Callable[[], T]) -> T:
+        """The Hub's answer, asked for until patience runs out."""
+
+        def attempt() -> T:
+            try:
+                if self.offline:
+                    raise OfflineModeIsEnabled
+                return question()
+            except (TransportError, OSError, EntryNotFoundError) as error:
+                raise self._in_our_words(error) from None  # theirs may hold a signed URL
+            except (ValueError, KeyError, TypeError) as error:
+                raise SourceError(
+                    f"source {self.source!r}: {self.page} did not answer as a Hub does: "
+                    f"{redacted(first_line(error))}. Check HF_ENDPOINT and hub.repo."
+                ) from None
+
+        return self.patience.keep_trying(attempt, self._next_step())
+
+    def _next_step(self) -> str:
+        return (
+            "Check the network, then run it again: files that are there are kept. Or download it "
+            f"by hand and give it with --from {self.source}=PATH."
+        )
+
+    def _in_our_words(self, error: Exception) -> Exception:
+        """The error to raise for one of huggingface_hub's."""
+        what = self._what
+        copy = f"Or give a copy with --from {self.source}=PATH."
+        for kind, remedy, words in ANSWERS:
+            if isinstance(error, kind):
+                return remedy(f"{what} {words} {copy}")
+        if isinstance(error, HfHubHTTPError):
+            return self._refused(error, f"{what} answered {error.response.status_code}", copy)
+        if isinstance(error, OSError) and error.errno is not None:
+            return error  # this machine's: the disk is full, or may not be written
+        return TryAgain(
+            f"{what} cannot be read: {type(error).__name__}, {redacted(first_line(error))}"
+        )
+
+    def _refused(self, error: HfHubHTTPError, what: str, copy: str) -> Exception:
+        status = error.response.status_code
+        if status in (404, 410):
+            return SourceMissing(f"{what}, expected a file of it. Correct hub.files. {copy}")
+        if status in (401, 403):
+            return SourceError(
+                f"{what}: it wants a token that may read it, or refuses the one it was given. Open "
+                f"that page while logged in, and put such a token into HF_TOKEN. {copy}"
+            )
+        if status in (408, 425, 429) or status >= 500:
+            return TryAgain(what, retry_after_s(error.response.headers.get("Retry-After")))
+        return SourceError(f"{what}, expected 200. Check HF_ENDPOINT and hub.repo. {copy}")
+
+
+def etag(listed: RepoFile) -> str:
+    """What identifies the file's bytes: the SHA-256 of an LFS file, else the git object's id."""
+    return listed.lfs.sha256 if listed.lfs is not None else listed.blob_id
+
+
+def _token() -> str | bool:
+    """The token from the environment, and from nowhere else; False sends none."""
+    return os.environ.get("HF_TOKEN", "").strip() or False
+
+
+def _git_id(path: Path) -> str:
+    """What git calls these bytes: SHA-1 over a header and them."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
