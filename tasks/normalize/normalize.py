@@ -1,23 +1,23 @@
 """Raw files to records: one shard every so many rows, and a ledger of what is not a record."""
 
-import tempfile
+import importlib.metadata
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.errors import CorpusDamaged, SourceEmpty
-from schemas.manifest import RawFile, RawReceipt, StageManifest
+from schemas.manifest import RawReceipt, StageManifest
 from schemas.reasons import Stage
-from schemas.source import Source
+from schemas.source import Layout, Source
 from tasks.lake import Lake
 from tasks.stages import finish, finished, stage_digest, stage_key
 
 if TYPE_CHECKING:
     from tasks.normalize.layouts import Shape
-    from tasks.normalize.raw import Piece
+    from tasks.normalize.plain import Plain
+    from tasks.normalize.raw import Batch, Piece
+    from tasks.normalize.records import Outcome
 
 STAGE = Stage.NORMALIZE.value
 MATTERS = {
@@ -27,7 +27,39 @@ MATTERS = {
 }
 CATEGORY_FROM_FILE = "file"
 SHOWN_BYTES = 100
-_PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
+
+
+class Settled(NamedTuple):
+    """How a source's rows are read: what its source file leaves open, its data have told."""
+
+    source: Source
+    shape: "Shape"
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+class Seen(NamedTuple):
+    """One plain file; of one that was not read, the size is -1."""
+
+    name: str
+    size_bytes: int
+    head: bytes
+
+
+class Failed(NamedTuple):
+    """The first row of the ledger."""
+
+    file: str
+    message: str
+
+
+class Found(NamedTuple):
+    """What a source without one record has instead."""
+
+    folder: str
+    largest: Seen
+    failed: Failed
+    reasons: Counter[str]
+    counts: Counter[str]
 
 
 def normalize(receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int) -> StageManifest:
@@ -38,7 +70,9 @@ def normalize(receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int) 
 
     Raises:
         SourceEmpty: not one record came out; says what was expected and what stands there.
-        SourceError: multiple choice whose answers do not tell where their numbers begin.
+        SourceError: multiple choice whose answers do not tell where their numbers begin; an archive
+            or compressed file that is refused.
+        SourceMissing: the source wants no member of an archive.
         CorpusDamaged: a raw file is not in the lake, or is not the one the receipt names.
     """
     digest = stage_digest(
@@ -46,6 +80,7 @@ def normalize(receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int) 
         raw=receipt.digest,
         source=source.model_dump(mode="json", include=MATTERS),
         shard_rows=shard_rows,
+        ftfy=importlib.metadata.version("ftfy"),
     )
     done = finished(lake, STAGE, digest)
     return done or _normalize(receipt, source, lake, shard_rows, digest)
@@ -54,22 +89,25 @@ def normalize(receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int) 
 def _normalize(
     receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int, digest: str
 ) -> StageManifest:
-    from tasks.normalize.records import records_of
+    from tasks.normalize.plain import plain_files
     from tasks.normalize.writer import SourceWriter
 
     check_raw(receipt, lake)
-    shape = settled_shape(receipt, source, lake)
+    known = settled(receipt, source, lake)
     counts: Counter[str] = Counter()
+    largest = Seen(receipt.files[0].name, -1, b"")
+    failed = Failed("", "")
     with SourceWriter(lake, stage_key(STAGE, digest), source.name, shard_rows) as writer:
-        for file in receipt.files:
-            category = stem(file.name) if source.category == CATEGORY_FROM_FILE else source.category
-            with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
-                for outcome in records_of(path, scratch, source, shape, file.name, category):
-                    writer.add(outcome)
-                    counts.update(outcome.counts)
+        for plain in plain_files(receipt, known.source, lake):
+            largest = max(largest, _seen(plain), key=lambda seen: seen.size_bytes)
+            for outcome in outcomes(plain, known):
+                failed = failed if failed.message else _failed(outcome)
+                writer.add(outcome)
+                counts.update(outcome.counts)
         writer.close()
     if not writer.records:
-        raise SourceEmpty(_nothing_in(receipt, source, lake, writer.reasons, counts))
+        found = Found(lake.at(receipt.uri), largest, failed, writer.reasons, counts)
+        raise SourceEmpty(_nothing_in(known, found))
     return finish(
         lake,
         StageManifest(
@@ -82,7 +120,7 @@ def _normalize(
             drops=writer.drops(STAGE),
             shards=tuple(writer.shards),
             ledger=tuple(writer.ledger),
-            notes=(*_notes(counts), *_row_band(source, writer.records)),
+            notes=(*_notes(counts), *known.notes, *_row_band(source, writer.records)),
         ),
     )
 
@@ -108,48 +146,70 @@ def _download_anew(receipt: RawReceipt, lake: Lake) -> str:
     return f"Remove {lake.at(receipt.uri)} and run the refresh again, which downloads it anew."
 
 
-def settled_shape(receipt: RawReceipt, source: Source, lake: Lake) -> "Shape":
-    """The shape of a source's rows; where a row alone does not tell it, every file is read."""
+def settled(receipt: RawReceipt, source: Source, lake: Lake) -> Settled:
+    """How to read a source's rows; where a row alone does not tell it, every file is read."""
     from tasks.normalize.layouts import shape_of
 
+    notes: tuple[tuple[str, str], ...] = ()
+    if source.layout == Layout.AUTO:
+        source, notes = _decided(receipt, source, lake)
     shape = shape_of(source)
     if shape.settle is None:
-        return shape
+        return Settled(source, shape, notes)
     turns = shape.settle(source.name, _pieces(receipt, source, lake, shape))
-    return replace(shape, turns=turns, settle=None)
+    return Settled(source, replace(shape, turns=turns, settle=None), notes)
+
+
+def _decided(
+    receipt: RawReceipt, source: Source, lake: Lake
+) -> tuple[Source, tuple[tuple[str, str], ...]]:
+    """The source with the layout of its first rows, and the note that says why."""
+    from tasks.normalize.auto import decided, names_in
+    from tasks.normalize.plain import plain_files
+    from tasks.normalize.readers import read_file
+
+    names = names_in(source)
+    batches = (
+        batch
+        for plain in plain_files(receipt, source, lake)
+        if plain.path is not None
+        for batch in read_file(plain.path, names, source.fields, source)
+    )
+    decision = decided(source, batches)
+    return decision.source, (("layout", decision.why),)
+
+
+def outcomes(plain: "Plain", known: Settled) -> "Generator[Outcome]":
+    """What becomes of one file's rows, batch by batch and in its order; last of its damage."""
+    from tasks.normalize.records import records_of
+
+    source, shape = known.source, known.shape
+    category = plain.stem if source.category == CATEGORY_FROM_FILE else source.category
+    batches = _batches(plain, source, shape)
+    yield from records_of(batches, source, shape, plain.name, category)
+
+
+def _batches(plain: "Plain", source: Source, shape: "Shape") -> "Iterator[Batch]":
+    from tasks.normalize.raw import Batch
+    from tasks.normalize.readers import no_rows, read_file
+
+    wanted = shape.wanted(source)
+    if plain.path is not None:
+        yield from read_file(plain.path, wanted, shape.positional(source), source)
+    if plain.damage is not None:
+        yield Batch(no_rows(wanted), (plain.damage,))
 
 
 def _pieces(receipt: RawReceipt, source: Source, lake: Lake, shape: "Shape") -> "Iterator[Piece]":
     """The rows of a source batch by batch, in the order of the raw data."""
+    from tasks.normalize.plain import plain_files
     from tasks.normalize.raw import Piece
-    from tasks.normalize.readers import read_file
 
-    wanted, positional = shape.wanted(source), shape.positional(source)
-    for file in receipt.files:
+    for plain in plain_files(receipt, source, lake):
         first_row = 1
-        with raw_file(lake, receipt, file) as path, lake.scratch() as scratch:
-            for batch in read_file(path, wanted, positional, scratch):
-                yield Piece(file.name, first_row, shape.renamed(batch.rows, source))
-                first_row += batch.rows.height
-
-
-def stem(name: str) -> str:
-    """A raw file's name without folders, packing and suffix: `a/coding.json.gz` is `coding`."""
-    path = PurePosixPath(name)
-    return path.with_suffix("").stem if path.suffix in _PACKED_SUFFIXES else path.stem
-
-
-@contextmanager
-def raw_file(lake: Lake, receipt: RawReceipt, file: RawFile) -> Iterator[Path]:
-    """A raw file as a local path: where it lies, or a copy that is gone afterwards."""
-    key = f"{receipt.uri}/{file.name}"
-    if lake.folder is None:
-        with tempfile.TemporaryDirectory(prefix="winnow-") as folder:
-            path = Path(folder) / "raw"
-            path.write_bytes(lake.read(key))
-            yield path
-        return
-    yield Path(lake.at(key))
+        for batch in _batches(plain, source, shape):
+            yield Piece(plain.name, first_row, shape.renamed(batch.rows, source))
+            first_row += batch.rows.height
 
 
 def _notes(counts: Counter[str]) -> tuple[tuple[str, str], ...]:
@@ -164,33 +224,37 @@ def _row_band(source: Source, records: int) -> tuple[tuple[str, str], ...]:
     return (("expected_rows", f"{records} records, expected {band.min} to {band.max}"),)
 
 
-def _nothing_in(
-    receipt: RawReceipt,
-    source: Source,
-    lake: Lake,
-    reasons: Counter[str],
-    counts: Counter[str],
-) -> str:
-    from tasks.normalize.layouts import shape_of
+def _seen(plain: "Plain") -> Seen:
+    if plain.path is None:
+        return Seen(plain.name, -1, b"")
+    with plain.path.open("rb") as file:
+        return Seen(plain.name, plain.path.stat().st_size, file.read(SHOWN_BYTES))
+
+
+def _failed(outcome: "Outcome") -> Failed:
+    first = outcome.ledger.select("file", "message").head(1).rows()
+    return Failed(*first[0]) if first else Failed("", "")
+
+
+def _nothing_in(known: Settled, found: Found) -> str:
     from tasks.normalize.raw import INVALID_UTF8
 
-    columns = ", ".join(shape_of(source).positional(source))
-    largest = max(receipt.files, key=lambda file: file.size_bytes)
-    with raw_file(lake, receipt, largest) as path, path.open("rb") as file:
-        found = file.read(SHOWN_BYTES)
-    dropped = ", ".join(f"{rows} {reason}" for reason, rows in sorted(reasons.items())) or "no row"
-    others = f" and {len(receipt.files) - 1} more files" if len(receipt.files) > 1 else ""
+    source, shape = known.source, known.shape
+    columns = ", ".join(shape.positional(source))
+    reasons = sorted(found.reasons.items())
+    dropped = ", ".join(f"{rows} {reason}" for reason, rows in reasons) or "no row"
+    first = f", the first in {found.failed.file}: {found.failed.message}" if reasons else ""
     advice = (
         f"Check `layout` and `columns` in the source file {source.name}.yaml, or whether upstream "
         "answered with another page."
     )
-    if 2 * counts[INVALID_UTF8] >= reasons.total() > 0:
+    if 2 * found.counts[INVALID_UTF8] >= found.reasons.total() > 0:
         advice = (
-            f"{counts[INVALID_UTF8]} of these are not valid UTF-8: convert the file, e.g. from "
-            f"Windows-1252 or GB18030, to UTF-8. {advice}"
+            f"{found.counts[INVALID_UTF8]} of these are not valid UTF-8: convert the file, e.g. "
+            f"from Windows-1252 or GB18030, to UTF-8. {advice}"
         )
     return (
-        f"source {source.name!r} has not one record: {lake.at(receipt.uri)}/{largest.name}{others} "
-        f"gave {dropped}. Expected rows of layout {source.layout.value!r} with columns {columns}; "
-        f"the file begins with {found!r}. {advice}"
+        f"source {source.name!r} has not one record: {found.folder} gave {dropped}{first}. "
+        f"Expected rows of layout {source.layout.value!r} with columns {columns}; its largest "
+        f"file, {found.largest.name}, begins with {found.largest.head!r}. {advice}"
     )

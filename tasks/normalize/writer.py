@@ -1,9 +1,10 @@
-"""Records and ledger rows to shards of the lake, cut by `source_row` and nothing else."""
+"""Records and ledger rows to shards of the lake, cut by what comes before and nothing else."""
 
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
+import numpy as np
 import polars as pl
 
 from schemas.manifest import Drops, ShardRef
@@ -11,14 +12,23 @@ from tasks.lake import Lake
 from tasks.normalize.records import Outcome
 from tasks.shards import STAGE_LEVEL, write_shard
 
+MAX_SHARD_BYTES = 128 << 20
+"""Of contents in UTF-8: stages take a shard into memory, however long its records are."""
+
+
+def _contents_bytes() -> pl.Expr:
+    """Bytes of a record's contents, all turns together."""
+    contents = pl.col("messages").list.eval(pl.element().struct.field("content").str.len_bytes())
+    return contents.list.sum()
+
 
 class SourceWriter:
     """Takes the outcomes of one source in order and writes a shard while the next one grows.
 
     No more than these two are in memory. A context manager; `shards` and `ledger` are complete
-    after `close`. Shard i holds the records whose `source_row` is in
-    [i * shard_rows, (i + 1) * shard_rows), so that neither batches nor files move a cut, and an
-    append upstream changes the last shard only.
+    after `close`. A shard ends where `source_row` reaches a multiple of `shard_rows`, and before
+    that where another record would take its contents beyond `MAX_SHARD_BYTES`: neither batches nor
+    files move a cut, and an append upstream changes the last shard only.
     """
 
     def __init__(self, lake: Lake, key: str, source: str, shard_rows: int) -> None:
@@ -26,7 +36,9 @@ class SourceWriter:
         self._lake, self._key, self._source, self._shard_rows = lake, key, source, shard_rows
         self._records: list[pl.DataFrame] = []
         self._failed: list[pl.DataFrame] = []
-        self._shard = 0
+        self._block = 0
+        self._size_bytes = 0
+        self._parts = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._being_written: Future[None] | None = None
         self._ledgers = 0
@@ -47,12 +59,7 @@ class SourceWriter:
         number = (pl.col("source_row") + self.rows).cast(pl.UInt32)
         records = outcome.records.with_columns(number)
         ledger = outcome.ledger.with_columns(number)
-        shard = (pl.col("source_row") // self._shard_rows).alias("shard")
-        for (place,), part in records.group_by(shard, maintain_order=True):
-            if place != self._shard:
-                self._write_records()
-                self._shard = int(place)
-            self._records.append(part)
+        self._add_records(records)
         self._failed.append(ledger)
         if sum(frame.height for frame in self._failed) >= self._shard_rows:
             self._write_ledger()
@@ -73,10 +80,31 @@ class SourceWriter:
             for reason, rows in sorted(self.reasons.items())
         )
 
+    def _add_records(self, records: pl.DataFrame) -> None:
+        blocks = (records["source_row"] // self._shard_rows).to_numpy()
+        sizes = records.select(_contents_bytes()).to_series().to_numpy()
+        first = 0
+        while first < records.height:
+            if blocks[first] != self._block:
+                self._write_records()
+                self._block = int(blocks[first])
+            last = int(np.searchsorted(blocks, blocks[first], side="right"))
+            grown = self._size_bytes + np.cumsum(sizes[first:last])
+            fitting = int(np.searchsorted(grown, MAX_SHARD_BYTES, side="right"))
+            taken = fitting if fitting or self._records else 1
+            if taken:
+                self._records.append(records[first : first + taken])
+                self._size_bytes = int(grown[taken - 1])
+            first += taken
+            if first < last:
+                self._write_records()
+
     def _write_records(self) -> None:
         if self._records:
-            self._write(self._records, self.shards, f"part-{self._shard:05d}.parquet")
+            self._write(self._records, self.shards, f"part-{self._parts:05d}.parquet")
+            self._parts += 1
             self._records = []
+        self._size_bytes = 0
 
     def _write_ledger(self) -> None:
         if any(frame.height for frame in self._failed):
