@@ -30,7 +30,7 @@ def read_columnar(path: Path, wanted: tuple[str, ...]) -> Iterator[Batch]:
     numbered = frame.with_row_index(OFFSET).select(pl.col(OFFSET).cast(pl.UInt64), *columns)
     total = int(frame.select(pl.len()).collect().item())
     for start in range(0, total, BATCH_ROWS):
-        yield Batch(numbered.slice(start, BATCH_ROWS).collect())
+        yield Batch(numbered.slice(start, BATCH_ROWS).collect(), keys=tuple(schema))
 
 
 def as_text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -1,14 +1,12 @@
 """JSON in all its containers to rows, around whatever damage there is.
 
-An array, an object keyed by id, JSON Lines and objects one after another are told apart by their
-content. Where the grammar is violated, the walk goes on at the next place that looks like the
-beginning of a record: a `{` with one of the keys that good records begin with, or the next line.
-Inside a JSON string a quote is always escaped, so such a place is never inside intact text.
-A record whose bytes are not valid UTF-8 is damage too.
+Where the grammar is violated, the walk goes on at the next place that looks like the beginning of
+a record: a `{` with one of the keys that good records begin with, a `[` that opens a list of
+fields, or the next line. Inside a JSON string a quote is always escaped, so such a place is never
+inside intact text. A record whose bytes are not valid UTF-8 is damage too.
 """
 
 import json
-import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,42 +16,36 @@ import polars as pl
 
 from tasks.kernel import announce_compilation
 from tasks.normalize import scan
+from tasks.normalize.containers import (
+    HEAD_BYTES,
+    Bytes,
+    Place,
+    Raw,
+    Searched,
+    beginning,
+    find_container,
+    json_key,
+    next_list,
+    value_of_key,
+)
 from tasks.normalize.raw import (
+    EXCERPT_BYTES,
     INVALID_UTF8,
     OFFSET,
     Batch,
     Damage,
+    Offsets,
     excerpt,
-    invalid_byte,
     invalid_until,
-    is_utf8,
     not_utf8,
-    valid_lines,
+    without_spoilt,
 )
 
 BATCH_ROWS = 20_000
 WINDOW_BYTES = 16 << 20
-HEAD_BYTES = 1 << 20
-SNIFF_BYTES = 8 << 20
 RESCUE_BYTES = 16 << 20
 SLACK_BYTES = 64
-EXCERPT_BYTES = 2_000
-LOOK_LINES = 64
 
-Raw = bytes | mmap.mmap
-Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
-Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
-
-_OBJECT = re.compile(rb'\{\s*(?:"|\})')
-_KEYED = re.compile(rb'\{\s*"(?:[^"\\\n]|\\.)*"\s*:\s*\{')
-_RECORDS = re.compile(
-    rb'(?:^[^{"\t\n]{0,16}|\}\s*,\s*)(?:"[^"\t\n]*"\s*:\s*)?'
-    rb'\{\s*"(?:[^"\\\n]|\\.){0,200}"\s*:',
-    re.MULTILINE,
-)
-_LINE_END = re.compile(rb"[ \t]*,?[ \t]*(?:\r?\n|\Z)")
-_SPACE = b" \t\r\n"
-_SEPARATORS = {scan.ARRAY: rb",\s*", scan.KEYED: rb",\s*", scan.JOINED: b""}
 
 _EXPECTED = {
     scan.CUT: "the data ends inside a record",
@@ -64,25 +56,11 @@ _EXPECTED = {
     scan.TRAILING_COMMA: "expected a record after the comma",
     scan.TRAILING: "expected nothing after the closing bracket",
     scan.DEEP: "nested too deeply",
+    scan.SWALLOWS: "the data ends inside a record: expected its closing brace before the next one",
 }
+_FOLLOWS = re.compile(rb'\s*(?:,\s*"(?:[^"\\\n]|\\.)*"\s*:\s*\{|\}\s*\Z)')
+_END = re.compile(rb"\s*\}\s*\Z")
 _DAMAGED_BETWEEN = (scan.NO_COMMA, scan.TRAILING_COMMA, scan.TRAILING)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a walk over a container stands: the byte it is at and what it may meet there."""
-
-    container: int
-    position: int
-    after: int = scan.FIRST
-
-
-def is_json(head: bytes) -> bool:
-    """Whether a file that begins like this is JSON, damaged or not."""
-    text = head.lstrip(_SPACE)
-    return (text[:1] == b"[" and _opens_list(text)) or bool(
-        _OBJECT.match(text) or _RECORDS.search(head)
-    )
 
 
 @dataclass(frozen=True)
@@ -106,9 +84,10 @@ class Step:
         return tuple(json.loads(first.decode("utf-8", "replace"))) if first else ()
 
     def without_last(self) -> "Step":
-        """The same without its last record."""
+        """The same before its last record."""
         lines = self.lines[: self.lines.rfind(b"\n", 0, -1) + 1]
-        return replace(self, lines=lines, offsets=self.offsets[:-1])
+        place = self.place.at(int(self.offsets[-1]))
+        return replace(self, lines=lines, offsets=self.offsets[:-1], place=place)
 
     def with_record(self, line: bytes, offset: int) -> "Step":
         """The same with one more record."""
@@ -139,45 +118,31 @@ class Gathered:
         lines = b"".join(step.lines for step in self._steps)
         offsets = np.concatenate([step.offsets for step in self._steps])
         damage = self._damage
-        if not is_utf8(lines):
-            lines, offsets, spoilt = _without_spoilt(data, lines, offsets)
+        lines, offsets, spoilt = without_spoilt(data, lines, offsets)
+        if spoilt:
             damage = sorted([*damage, *spoilt], key=lambda one: one.offset)
-        rows = flat_lines(lines, wanted).insert_column(
-            0, pl.Series(OFFSET, offsets).cast(pl.UInt64)
-        )
+        wrapper = self._steps[0].place.wrapper
+        flat = _unwrapped(lines, wrapper, wanted) if wrapper else flat_lines(lines, wanted)
+        rows = flat.insert_column(0, pl.Series(OFFSET, offsets).cast(pl.UInt64))
         spoilt_rows = sum(one.invalid_utf8 for one in damage)
-        return Batch(rows, tuple(damage), {INVALID_UTF8: spoilt_rows})
-
-
-def _without_spoilt(
-    data: Raw, lines: bytes, offsets: Offsets
-) -> tuple[bytes, Offsets, list[Damage]]:
-    """The records that are valid UTF-8, and those that are not as damage."""
-    valid = valid_lines(lines)[:-1]
-    records = pl.Series(lines.split(b"\n")[:-1], dtype=pl.Binary).filter(valid)
-    kept = b"\n".join([*records, b""])
-    spoilt = offsets[~valid.to_numpy()].tolist()
-    return kept, offsets[valid.to_numpy()], [_spoilt(data, start) for start in spoilt]
-
-
-def _spoilt(data: Raw, start: int) -> Damage:
-    """The record at `start`, somewhere in which a byte is not valid UTF-8."""
-    position = invalid_byte(data, start, len(data))
-    return Damage(
-        start,
-        not_utf8(data, start if position is None else position),
-        excerpt(data[start : start + EXCERPT_BYTES]),
-        invalid_utf8=True,
-    )
+        keys = next((step.keys for step in self._steps if step.offsets.size), ())
+        return Batch(rows, tuple(damage), {INVALID_UTF8: spoilt_rows}, keys)
 
 
 Going = tuple[Step, tuple[Damage, ...], Place | None]
 
 
-def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
-    """Rows of every whole record in the data, with a `Damage` for every stretch between them."""
+def read_json(
+    data: Raw, wanted: tuple[str, ...], positional: tuple[str, ...] = ()
+) -> Iterator[Batch]:
+    """Rows of every whole record in the data, with a `Damage` for every stretch between them.
+
+    `positional` names the fields of records that are lists; where it is empty, they are `field 1`,
+    `field 2` and so on.
+    """
     array = np.frombuffer(data, dtype=np.uint8)
-    place: Place | None = find_container(data, array, wanted)
+    searched = Searched(data, array, wanted, positional)
+    place: Place | None = find_container(searched)
     keys = wanted
     window = WINDOW_BYTES
     gathered = Gathered()
@@ -191,9 +156,16 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
         if step.code == scan.FULL or (end < array.size and step.code in (scan.CUT, scan.ENDED)):
             if step.place == place:
                 window = 2 * (end - place.position)
+            if place.container == scan.KEYED and step.offsets.size > 1:
+                # The last record may lack its closing brace, which only the end of the data tells.
+                step = step.without_last()
             place = step.place
         elif step.code == scan.ENDED:
             step, found, place = _finish(data, step, keys)
+        elif step.code == scan.TRAILING and place.within:
+            found, place = _after_list(searched, step)
+        elif step.code == scan.SWALLOWS:
+            step, found, place = _as_it_ends(searched, step, keys)
         else:
             step, found, place = _mend(data, step, keys)
         gathered.add(step, found)
@@ -202,31 +174,73 @@ def read_json(data: Raw, wanted: tuple[str, ...]) -> Iterator[Batch]:
             gathered = Gathered()
 
 
-def _walk(array: Bytes, place: Place, end: int) -> Step:
-    """Records from a place on: all of the window up to `end`, or `BATCH_ROWS` of them."""
+def _walk(array: Bytes, place: Place, end: int, limit: int | None = None) -> Step:
+    """Records from a place on: all of the window up to `end`, or `limit` of them."""
+    limit = BATCH_ROWS if limit is None else limit
     announce_compilation(scan.scan)
-    out = np.empty(scan.GROWTH * (end - place.position) + SLACK_BYTES, dtype=np.uint8)
-    starts = np.empty(BATCH_ROWS, dtype=np.int64)
+    named = [b'"%b":' % json_key(key) for key in place.keys]
+    bounds = np.cumsum([0, *map(len, named)], dtype=np.int64)
+    keys = np.array([*b"".join(named)], dtype=np.uint8)
+    growth = scan.GROWTH + max(map(len, named), default=0)
+    out = np.empty(growth * (end - place.position) + SLACK_BYTES + keys.size, dtype=np.uint8)
+    starts = np.empty(limit, dtype=np.int64)
     records, length, position, after, code, where = scan.scan(
-        array, place.position, end, place.container, place.after, BATCH_ROWS, out, starts
+        array,
+        place.position,
+        end,
+        place.container,
+        place.kind,
+        keys,
+        bounds,
+        place.after,
+        limit,
+        out,
+        starts,
     )
-    reached = Place(place.container, position, after)
+    reached = place.at(int(position), int(after))
     return Step(out[:length].tobytes(), starts[:records], reached, code, where)
 
 
 def _finish(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
     """At the end of the data: nothing more, if the container was closed."""
-    container = step.place.container
-    if container not in (scan.ARRAY, scan.KEYED) or step.place.after == scan.CLOSED:
+    place = step.place
+    closed = place.after == scan.CLOSED and not place.within
+    if place.container not in (scan.ARRAY, scan.KEYED) or closed:
         return step, (), None
-    if container == scan.KEYED and step.offsets.size:
+    if place.container == scan.KEYED and step.offsets.size:
         # A record without its closing brace takes all that follow for its own values.
         last = int(step.offsets[-1])
-        inside = re.compile(_beginning(container, keys)).search(data, last + 1)
+        inside = beginning(place, keys).search(data, last + 1)
         if inside is not None:
             damage = _damage(data, slice(last, inside.start()), scan.CUT, len(data))
-            return step.without_last(), (damage,), Place(container, inside.start(), scan.VALUE)
-    return step, (_cut_list(data, step.place),), None
+            return step.without_last(), (damage,), place.at(inside.start())
+    return step, (_cut_list(data, place),), None
+
+
+def _as_it_ends(searched: Searched, step: Step, keys: tuple[str, ...]) -> Going:
+    """A keyed record in which one begins like it: whole, where what may follow a record follows."""
+    value = value_of_key(searched, step.place.position)
+    if value is None or not _FOLLOWS.match(searched.data, value.stop):
+        return _mend(searched.data, step, keys)
+    alone = replace(step.place, container=scan.JOINED, position=value.start)
+    line = _walk(searched.array, alone, value.stop, limit=1).lines
+    if not line:
+        return _mend(searched.data, step, keys)
+    whole = step.with_record(line, step.place.position)
+    return whole, (), step.place.at(value.stop, scan.NEXT)
+
+
+def _after_list(searched: Searched, step: Step) -> tuple[tuple[Damage, ...], Place | None]:
+    """After the end of a list of records: the next one of the same object, or what is wrong."""
+    place, position = next_list(searched, step.where)
+    if place is not None:
+        return (), replace(place, wrapper=step.place.wrapper)
+    data = searched.data
+    if _END.match(data, position):
+        return (), None
+    if not data[position : position + HEAD_BYTES].strip():
+        return (_cut_list(data, step.place.at(position, scan.CLOSED)),), None
+    return (_damage(data, slice(position, len(data)), scan.TRAILING, position),), None
 
 
 def _mend(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
@@ -235,9 +249,11 @@ def _mend(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
     again = _resume(data, step, keys)
     stretch = slice(start, len(data) if again is None else again.position)
     if step.code == scan.BROKEN_LINE and step.place.container == scan.ARRAY:
-        record = _rescue(data, stretch)
+        record = _rescue(data, stretch, step.place)
         if record is not None:
             return step.with_record(record, start), (), again
+    if step.code in (scan.FEW_FIELDS, scan.MANY_FIELDS):
+        return step, (_wrong_fields(data, stretch, step.place),), again
     return step, (_damage(data, stretch, step.code, step.where),), again
 
 
@@ -247,6 +263,15 @@ def flat_lines(lines: bytes, wanted: tuple[str, ...]) -> pl.DataFrame:
     if not lines:
         return pl.DataFrame(schema=schema)
     return pl.read_ndjson(lines, schema=schema)
+
+
+def _unwrapped(lines: bytes, wrapper: str, wanted: tuple[str, ...]) -> pl.DataFrame:
+    """One row per line, of the object that it has under `wrapper`; nulls where it has none."""
+    held = flat_lines(lines, (wrapper,))[wrapper].fill_null("")
+    inner, _ = explode_json(held, wanted)
+    lines_of = pl.DataFrame({"parent": pl.Series(range(held.len()), dtype=pl.UInt32)})
+    first = inner.unique("parent", keep="first")
+    return lines_of.join(first, on="parent", how="left", maintain_order="left").drop("parent")
 
 
 def explode_json(texts: pl.Series, wanted: tuple[str, ...]) -> tuple[pl.DataFrame, pl.Series]:
@@ -266,111 +291,23 @@ def explode_json(texts: pl.Series, wanted: tuple[str, ...]) -> tuple[pl.DataFram
     return frame.insert_column(0, pl.Series("parent", parents[:elements])), pl.Series(whole)
 
 
-def find_container(data: Raw, array: Bytes, wanted: tuple[str, ...]) -> Place:
-    """What holds the records, and the place from which to walk it."""
-    start = _first_byte(data)
-    head = data[start : start + HEAD_BYTES]
-    if _opens_list(head):
-        return Place(scan.ARRAY, start + 1)
-    keyed = bool(_KEYED.match(head)) and _first_key(head) not in wanted
-    end = _end_of_object(array, start) if _OBJECT.match(head) else None
-    if end is None:
-        return _damaged_container(head, start, keyed, wanted)
-    follower = data[end : end + HEAD_BYTES]
-    next_byte = follower.lstrip(_SPACE)[:1]
-    certain = re.match(rb"\{\s*" + _beginning(scan.KEYED, wanted), head)
-    if keyed and (certain or next_byte != b"{"):
-        return Place(scan.KEYED, start + 1)
-    if b"\n" not in data[start:end] and _LINE_END.match(follower):
-        return Place(scan.LINES, start)
-    return Place(scan.ARRAY if next_byte == b"," else scan.JOINED, start, scan.VALUE)
-
-
-def _damaged_container(head: bytes, start: int, keyed: bool, wanted: tuple[str, ...]) -> Place:
-    """The place where data of this head begin whose first object does not end, or is none.
-
-    The container is the one that first shows between two records.
-    """
-    if _looks_like_lines(head, wanted):
-        return Place(scan.LINES, start)
-    between = {
-        container: re.search(rb"\}\s*" + comma + _beginning(container, wanted), head)
-        for container, comma in _SEPARATORS.items()
-    }
-    places = {container: match.start() for container, match in between.items() if match}
-    container = min(places, key=places.__getitem__, default=scan.KEYED if keyed else scan.JOINED)
-    if container == scan.KEYED and keyed:
-        return Place(container, start + 1)
-    return Place(container, start, scan.VALUE)
-
-
-def _beginning(container: int, keys: tuple[str, ...]) -> bytes:
-    """The pattern of how a record begins that has one of these keys first."""
-    record = rb'\{\s*"(?:' + b"|".join(re.escape(json_key(key)) for key in keys) + rb')"\s*:'
-    return rb'"(?:[^"\\\n]|\\.)*"\s*:\s*' + record if container == scan.KEYED else record
-
-
-def _first_byte(data: Raw) -> int:
-    """The position of the first byte that is neither a byte order mark nor white space."""
-    start = 3 if data[:3] == b"\xef\xbb\xbf" else 0
-    while data[start : start + 1] and data[start] in _SPACE:
-        start += 1
-    return start
-
-
-def _opens_list(head: bytes) -> bool:
-    """Whether a list of records begins here, and not a bracket of some other text."""
-    inside = head[1:].lstrip(_SPACE)
-    return head[:1] == b"[" and (inside[:1] in (b"{", b"]") or bool(_RECORDS.search(head)))
-
-
-def _first_key(head: bytes) -> str:
-    match = re.match(rb'\{\s*"((?:[^"\\\n]|\\.)*)"', head)
-    return match.group(1).decode("utf-8", "replace") if match else ""
-
-
-def _end_of_object(array: Bytes, start: int) -> int | None:
-    """Where the object at `start` ends; None where it does not."""
-    end = min(start + SNIFF_BYTES, array.size)
-    out = np.empty(scan.GROWTH * (end - start) + SLACK_BYTES, dtype=np.uint8)
-    starts = np.empty(1, dtype=np.int64)
-    records, _, position, *_ = scan.scan(array, start, end, scan.JOINED, scan.FIRST, 1, out, starts)
-    return int(position) if records else None
-
-
-def _looks_like_lines(head: bytes, wanted: tuple[str, ...]) -> bool:
-    """Whether at least half of the first lines are a record each."""
-    lines = [line.strip(_SPACE + b",") for line in head.split(b"\n", LOOK_LINES)[:LOOK_LINES]]
-    lines = [line for line in lines if line]
-    records = [line for line in lines if _is_record(line, wanted)]
-    return bool(records) and 2 * len(records) >= len(lines)
-
-
-def _is_record(line: bytes, wanted: tuple[str, ...]) -> bool:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and not set(wanted).isdisjoint(value)
-
-
 def _resume(data: Raw, step: Step, keys: tuple[str, ...]) -> Place | None:
     """Where to go on after damage: the next line, or the next beginning of a record."""
-    container, position = step.place.container, step.place.position
-    if container == scan.LINES:
+    place = step.place
+    if place.container == scan.LINES:
         line_end = data.find(b"\n", step.where)
-        return None if line_end < 0 else Place(container, line_end + 1)
-    start = position if step.code in _DAMAGED_BETWEEN else position + 1
-    match = re.compile(_beginning(container, keys)).search(data, start)
-    return None if match is None else Place(container, match.start(), scan.VALUE)
+        return None if line_end < 0 else place.at(line_end + 1, place.after)
+    if step.code == scan.FEW_FIELDS:
+        return place.at(step.where, scan.NEXT)
+    between = step.code in _DAMAGED_BETWEEN
+    if between and place.kind != scan.OBJECT and data[place.position : place.position + 1] == b"[":
+        return place.at(place.position)
+    start = place.position if between else place.position + 1
+    match = beginning(place, keys).search(data, start)
+    return None if match is None else place.at(match.start(match.lastgroup or 0))
 
 
-def json_key(key: str) -> bytes:
-    """A key as it is usually written inside quotes."""
-    return json.dumps(key, ensure_ascii=False)[1:-1].encode()
-
-
-def _rescue(data: Raw, stretch: slice) -> bytes | None:
+def _rescue(data: Raw, stretch: slice, place: Place) -> bytes | None:
     """A record that breaks no rule but the one against raw newlines in strings, flattened."""
     if stretch.stop - stretch.start > RESCUE_BYTES:
         return None
@@ -382,10 +319,22 @@ def _rescue(data: Raw, stretch: slice) -> bytes | None:
     if text[end:].strip() not in ("", ",", "]"):
         return None
     raw = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-    out = np.empty(scan.GROWTH * raw.size + SLACK_BYTES, dtype=np.uint8)
-    starts = np.empty(1, dtype=np.int64)
-    records, length, *_ = scan.scan(raw, 0, raw.size, scan.LINES, scan.FIRST, 1, out, starts)
-    return out[:length].tobytes() if records else None
+    alone = replace(place, container=scan.JOINED, position=0, after=scan.FIRST)
+    step = _walk(raw, alone, raw.size, limit=1)
+    return step.lines if step.offsets.size else None
+
+
+def _wrong_fields(data: Raw, stretch: slice, place: Place) -> Damage:
+    """A list that has not as many fields as there are names."""
+    raw = data[stretch.start : min(stretch.stop, stretch.start + RESCUE_BYTES)]
+    try:
+        fields, _ = json.JSONDecoder(strict=False).raw_decode(raw.decode("utf-8", "replace"))
+        found = str(len(fields))
+    except (ValueError, RecursionError):
+        found = "more"
+    names = ", ".join(place.keys)
+    message = f"expected {len(place.keys)} fields ({names}), found {found}"
+    return Damage(stretch.start, message, excerpt(raw[:EXCERPT_BYTES]))
 
 
 def _damage(data: Raw, stretch: slice, code: int, where: int) -> Damage:
@@ -402,7 +351,7 @@ def _damage(data: Raw, stretch: slice, code: int, where: int) -> Damage:
 
 
 def _cut_list(data: Raw, place: Place) -> Damage:
-    bracket = "]" if place.container == scan.ARRAY else "}"
+    bracket = "]" if place.container == scan.ARRAY and place.after != scan.CLOSED else "}"
     missing = "a record" if place.after == scan.VALUE else f"{bracket!r}"
     before = max(0, place.position - 100)
     message = f"the data is cut: expected {missing}, found the end at byte {place.position}"

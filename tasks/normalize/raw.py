@@ -11,11 +11,16 @@ import polars as pl
 
 OFFSET = "offset"
 EXCERPT_CHARS = 500
+EXCERPT_BYTES = 4 * EXCERPT_CHARS
 INVALID_UTF8 = "invalid_utf8"
 """Counts the rows that are damage because of their bytes."""
 
 _LOOK_BYTES = 4 << 10
 _SEQUENCE_BYTES = 4
+_MAX_NULS = 20  # bytes of text for each NUL
+
+
+Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,14 @@ class Batch:
     """Rows and damage of one piece of a file, each in the order of the file.
 
     `rows` has `OFFSET` (UInt64) and the wanted columns, all String; null where a row lacks one.
-    Nested values are JSON text behind `scan.NESTED`.
+    Nested values are JSON text behind `scan.NESTED`. `keys` are the names that the file itself
+    gives the values of its first row there.
     """
 
     rows: pl.DataFrame
     damage: tuple[Damage, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
 
 
 class Piece(NamedTuple):
@@ -54,14 +61,25 @@ class Piece(NamedTuple):
     rows: pl.DataFrame
 
 
+def unnamed(what: str, count: int) -> tuple[str, ...]:
+    """Names for so many values that have none: `field 1`, and so on."""
+    return tuple(f"{what} {number}" for number in range(1, count + 1))
+
+
 def excerpt(raw: bytes) -> str:
     r"""The beginning of some bytes as text, whatever they are: one that is no text is `\xe9`."""
-    return shown(raw[: 4 * EXCERPT_CHARS])[:EXCERPT_CHARS]
+    return shown(raw[:EXCERPT_BYTES])[:EXCERPT_CHARS]
 
 
 def shown(raw: bytes) -> str:
     r"""Bytes as text; those that are not valid UTF-8 as `\xe9`, so that none is lost."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def is_binary(head: bytes) -> bool:
+    """Whether some bytes, among which NUL is more than a slip, begin a file that is no text."""
+    look = head[:_LOOK_BYTES]
+    return _MAX_NULS * look.count(0) > len(look)
 
 
 def is_utf8(raw: bytes) -> bool:
@@ -113,4 +131,28 @@ def not_utf8(data: bytes | mmap.mmap, position: int) -> str:
     return (
         f"not valid UTF-8: byte {data[position]:#04x} at offset {position}; convert the file, e.g. "
         "from Windows-1252 or GB18030, to UTF-8"
+    )
+
+
+def without_spoilt(
+    data: bytes | mmap.mmap, lines: bytes, offsets: Offsets
+) -> tuple[bytes, Offsets, list[Damage]]:
+    """Flat lines and their offsets without those that are not valid UTF-8, which are damage."""
+    if is_utf8(lines):
+        return lines, offsets, []
+    valid = valid_lines(lines)[:-1]
+    records = pl.Series(lines.split(b"\n")[:-1], dtype=pl.Binary).filter(valid)
+    kept = b"\n".join([*records, b""])
+    spoilt = offsets[~valid.to_numpy()].tolist()
+    return kept, offsets[valid.to_numpy()], [_spoilt(data, start) for start in spoilt]
+
+
+def _spoilt(data: bytes | mmap.mmap, start: int) -> Damage:
+    """The record at `start`, somewhere in which a byte is not valid UTF-8."""
+    position = invalid_byte(data, start, len(data))
+    return Damage(
+        start,
+        not_utf8(data, start if position is None else position),
+        excerpt(data[start : start + EXCERPT_BYTES]),
+        invalid_utf8=True,
     )

@@ -7,6 +7,7 @@ grammar, damage is seen within a few bytes of where it happened, and not where t
 What it writes is newline-delimited JSON in which every value of a record is a string or null:
 white space between tokens is gone, numbers and booleans are quoted, and a nested list or object
 is the text of its JSON behind `NESTED`. So whatever types a column mixes, it reads as strings.
+A record that is a list of fields is written as an object with the names it is told to give them.
 Lone surrogates become U+FFFD, raw tabs `\t`, other raw control characters vanish.
 """
 
@@ -23,10 +24,16 @@ FIRST, VALUE, NEXT, CLOSED = range(4)
 FULL, ENDED, CUT, BROKEN_LINE, TOKEN, ESCAPE, NO_COMMA, TRAILING_COMMA, TRAILING, DEEP = range(10)
 """Why a walk stopped. Only the first two are not damage: limit reached, and end of data."""
 
+FEW_FIELDS, MANY_FIELDS, SWALLOWS = range(10, 13)
+"""More of them: a list of the wrong length, and an object that may hold the records after it."""
+
+OBJECT, FIELDS, WHOLE = range(3)
+"""What a record is: `{"key": value}`, `[value, value]`, or one value of any kind."""
+
 NESTED = "\x1e"
 ELEMENT = "_"
 GROWTH = 6
-"""Bytes written per byte read, at most (`[],` as a wrapped element)."""
+"""Bytes written per byte read, at most (`[],` as a wrapped element), besides the names given."""
 
 _OK = -1
 _MAX_DEPTH = 256
@@ -36,7 +43,8 @@ _OPEN_LIST, _CLOSE_LIST, _OPEN_OBJECT, _CLOSE_OBJECT = ord("["), ord("]"), ord("
 _TAB, _NEWLINE, _RETURN, _SPACE = 9, 10, 13, 32
 _LOWER_U, _LOWER_T = ord("u"), ord("t")
 _NESTED_OPEN = np.frombuffer(b'"\\u001e', dtype=np.uint8)
-_ELEMENT_OPEN = np.frombuffer(b'{"_":', dtype=np.uint8)
+_ELEMENT_KEYS = np.frombuffer(b'"_":', dtype=np.uint8)
+_ELEMENT_BOUNDS = np.array([0, 4], dtype=np.int64)
 _REPLACEMENT = np.frombuffer(b"\\ufffd", dtype=np.uint8)
 _TRUE, _FALSE, _NULL, _NAN, _INFINITY = (
     np.frombuffer(word, dtype=np.uint8)
@@ -209,23 +217,47 @@ def _scalar(data, p, end, out, o, nested):
 
 
 @kernel
-def _record(data, p, end, one_line, element, out, o, stack):
+def _begin_alike(data, p, q, end):
+    """Whether the objects at `p` and `q` begin with the same key."""
+    p = _skip_space(data, p + 1, end)
+    q = _skip_space(data, q + 1, end)
+    if q >= end or data[p] != _QUOTE:
+        return False
+    while q < end and data[p] == data[q]:
+        p += 1
+        q += 1
+        if data[p - 1] == _QUOTE and data[p] in (_COLON_SIGN, _SPACE, _NEWLINE, _RETURN, _TAB):
+            return True
+    return False
+
+
+@kernel
+def _record(data, p, end, container, kind, keys, bounds, out, o, stack):
     """Copy one record and flatten its values; returns (position, output position, code).
 
-    At `p` stands the object's opening brace; where `element` is true, any value, which is wrapped
-    as `{"_": value}`. Where `one_line` is true, a newline inside the record is damage.
+    At `p` stands the opening brace of an `OBJECT`, the opening bracket of `FIELDS`, or any value,
+    which is a `WHOLE` record. The key of the n-th field, with quotes and colon, is
+    `keys[bounds[n]:bounds[n + 1]]`. In `LINES`, a newline inside the record is damage; in `KEYED`,
+    a value that begins as the record does is taken for the record after it; so is, everywhere
+    but among `JOINED` ones, a list inside a list that is a whole record.
     """
+    begin = p
     depth = 1
-    if element:
-        o = _put(out, o, _ELEMENT_OPEN)
-        state = _VALUE
-        stack[0] = 0
-    else:
-        out[o] = _OPEN_OBJECT
-        o += 1
+    field = 0
+    one_line = container == LINES
+    whole = kind == WHOLE
+    out[o] = _OPEN_OBJECT
+    o += 1
+    if kind == OBJECT:
         p += 1
         state = _KEY_FIRST
         stack[0] = _OPEN_OBJECT
+    else:
+        o = _put(out, o, keys[: bounds[1]])
+        if kind == FIELDS:
+            p += 1
+        state = _VALUE_FIRST if kind == FIELDS else _VALUE
+        stack[0] = _OPEN_LIST if kind == FIELDS else 0
     while p < end:
         c = data[p]
         if c in (_SPACE, _NEWLINE, _RETURN, _TAB):
@@ -258,8 +290,16 @@ def _record(data, p, end, one_line, element, out, o, stack):
             if c == _COMMA:
                 out[o] = c
                 o += 1
+                if top == _OPEN_OBJECT:
+                    state = _KEY
+                else:
+                    state = _VALUE
+                    if depth == 1:
+                        field += 1
+                        if field == bounds.size - 1:
+                            return p, o, MANY_FIELDS
+                        o = _put(out, o, keys[bounds[field] : bounds[field + 1]])
                 p += 1
-                state = _KEY if top == _OPEN_OBJECT else _VALUE
                 continue
             if c != (_CLOSE_OBJECT if top == _OPEN_OBJECT else _CLOSE_LIST):
                 return p, o, TOKEN
@@ -272,7 +312,11 @@ def _record(data, p, end, one_line, element, out, o, stack):
         elif c in (_OPEN_OBJECT, _OPEN_LIST):
             if depth == _MAX_DEPTH:
                 return p, o, DEEP
+            if whole and container != JOINED and depth == 2 and c == _OPEN_LIST:
+                return p, o, TOKEN
             if depth == 1:
+                if container == KEYED and c == _OPEN_OBJECT and _begin_alike(data, begin, p, end):
+                    return p, o, SWALLOWS
                 o = _put(out, o, _NESTED_OPEN)
             out[o] = c
             o += 1
@@ -294,23 +338,53 @@ def _record(data, p, end, one_line, element, out, o, stack):
             p += 1
             depth -= 1
             if depth == 0:
+                if kind == FIELDS:
+                    if state == _VALUE_FIRST or field < bounds.size - 2:
+                        return p, o, FEW_FIELDS
+                    out[o - 1] = _CLOSE_OBJECT
                 return p, o, _OK
             if depth == 1:
                 out[o] = _QUOTE
                 o += 1
             state = _AFTER
-        if element and depth == 1 and state == _AFTER:
+        if whole and depth == 1 and state == _AFTER:
             out[o] = _CLOSE_OBJECT
             return p, o + 1, _OK
     return p, o, CUT
 
 
 @kernel
-def scan(data, position, end, container, after, limit, out, starts):
+def skip(data, p, end):
+    """The position after the value that begins at `p`; -1 where it does not end before `end`.
+
+    Only quotes and brackets are looked at.
+    """
+    depth = 0
+    while p < end:
+        c = data[p]
+        if c == _QUOTE:
+            p += 1
+            while p < end and data[p] != _QUOTE:
+                p += 2 if data[p] == _BACKSLASH else 1
+        elif c in (_OPEN_LIST, _OPEN_OBJECT):
+            depth += 1
+        elif depth == 0 and c in (_COMMA, _CLOSE_LIST, _CLOSE_OBJECT, _SPACE, _NEWLINE, _RETURN):
+            return p
+        elif c in (_CLOSE_LIST, _CLOSE_OBJECT):
+            depth -= 1
+            if depth == 0:
+                return p + 1
+        p += 1
+    return -1
+
+
+@kernel
+def scan(data, position, end, container, kind, keys, bounds, after, limit, out, starts):
     """Write the records of `data[position:end]` to `out`, a line each, until something stops it.
 
     `after` is where the walk stands between records. `starts` takes the position of each record;
-    `out` needs room for `GROWTH * (end - position)` bytes.
+    `out` needs room for `GROWTH * (end - position)` bytes, and that of the longest key more for
+    each byte where records are `FIELDS` or `WHOLE`.
 
     Returns (records, output length, position, after, code, where): `position` is that of the
     first byte not yet dealt with, a record's first byte where its walk failed; `where` is the byte
@@ -359,9 +433,9 @@ def scan(data, position, end, container, after, limit, out, starts):
             if code != _OK:
                 return records, o, start, after, code, p
             c = data[p]
-        if c != _OPEN_OBJECT:
+        if c != (_OPEN_OBJECT if kind == OBJECT else _OPEN_LIST):
             return records, o, start, after, TOKEN, p
-        p, written, code = _record(data, p, end, container == LINES, False, out, o, stack)
+        p, written, code = _record(data, p, end, container, kind, keys, bounds, out, o, stack)
         if code != _OK:
             return records, o, start, after, code, p
         starts[records] = start
@@ -415,7 +489,10 @@ def explode(data, out, parents, whole):
                 state = VALUE
                 p += 1
             else:
-                p, o, code = _record(data, p, end, False, c != _OPEN_OBJECT, out, o, stack)
+                kind = OBJECT if c == _OPEN_OBJECT else WHOLE
+                p, o, code = _record(
+                    data, p, end, JOINED, kind, _ELEMENT_KEYS, _ELEMENT_BOUNDS, out, o, stack
+                )
                 if code == _OK:
                     parents[elements] = line
                     elements += 1

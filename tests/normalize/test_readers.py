@@ -112,8 +112,8 @@ DELIMITED = {  #              bytes                                        layou
     "blank lines":           (b"q\ta\tr\n\n  \nq\tb\tr\n",                 "cot",    ["a", "b"],  []),
     "CRLF and a mark":       (b"\xef\xbb\xbfq\ta\tr\r\nq\tb\tr\r\n",       "cot",    ["a", "b"],  []),
     "CSV, a field too few":  (b"question,answer\nq,a\nq\n",                "cot",    ["a"],       ["expected 2 fields (question, answer), found 1"]),
-    "CSV, bare newline":     (b"question,answer\nq,a\nq,b\rc\nq,d\n",     "cot",    ["a", "d"],  ["expected 2 fields (question, answer), found 0"]),
-    "CSV, quote left open":  (b'question,answer\nq,a\nq,"b\nq,c\n',        "cot",    ["a", "b\nq,c"], []),
+    "CSV, bare newline":     (b"question,answer\nq,a\nq,b\rc\nq,d\n",     "cot",    ["a", "b\nc", "d"], []),
+    "CSV, quote left open":  (b'question,answer\nq,a\nq,"b\nq,c\n',        "cot",    ["a", "c"],  ["a quote is opened and never closed"]),
 }
 # fmt: on
 

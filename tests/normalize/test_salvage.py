@@ -21,7 +21,7 @@ def read(folder: Path, raw: bytes) -> tuple[list[str], list[Damage]]:
     """The outputs of all rows that were read, and the damage."""
     path = folder / "rows"
     path.write_bytes(raw)
-    batches = list(read_file(path, WANTED, WANTED, folder))
+    batches = list(read_file(path, WANTED, WANTED))
     rows = [text for batch in batches for text in batch.rows["output"].to_list()]
     damage = [one for batch in batches for one in batch.damage]
     assert all(0 <= one.offset <= len(raw) for one in damage)
