@@ -1,8 +1,7 @@
 """One file's batches to records and ledger rows, in one sequence."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,12 +12,13 @@ from schemas.source import Source
 from tasks.kernel import default_threads
 from tasks.normalize.layouts import Shape
 from tasks.normalize.ordered import in_order
+from tasks.normalize.placeholders import fill_placeholders
 from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch
-from tasks.normalize.readers import read_file
 from tasks.normalize.scan import NESTED
 from tasks.normalize.turns import PROBLEMS, Conversations, Parsed, assemble
 from tasks.text import record_id
 
+MAX_THREADS = 4  # each holds a batch; what parses and what writes are no faster than that
 _NO_TOOLS = ("", "[]", "null")
 _FAILED = {"row": pl.UInt32, "drop_reason": pl.String, "message": pl.String, "excerpt": pl.String}
 
@@ -36,16 +36,15 @@ class Outcome:
 
 
 def records_of(
-    path: Path, scratch: Path, source: Source, shape: Shape, file: str, category: str | None
+    batches: Iterable[Batch], source: Source, shape: Shape, file: str, category: str | None
 ) -> Iterator[Outcome]:
-    """The outcomes of one local file, in its order; the ledger knows it as `file`.
+    """The outcomes of one file's batches, in their order; the ledger knows it as `file`.
 
     `shape` is the source's, settled; `category` is that of rows whose source tells none.
     """
-    wanted, positional = shape.wanted(source), shape.positional(source)
-    batches = read_file(path, wanted, positional, scratch)
+    threads = min(default_threads(), MAX_THREADS)
     yield from in_order(
-        lambda batch: outcome_of(batch, shape, source, file, category), batches, default_threads()
+        lambda batch: outcome_of(batch, shape, source, file, category), batches, threads
     )
 
 
@@ -54,16 +53,19 @@ def outcome_of(
 ) -> Outcome:
     """Every row and every damage of a batch, as a record or as a ledger row."""
     rows = shape.renamed(batch.rows, source)
-    told = shape.filled(rows, source)
-    parsed = shape.turns(told)
+    told = _categorised(shape.filled(rows, source), category)
+    parsed = shape.parsed(told)
     problems = _with_strangers(parsed.problems, rows, shape, source)
-    known = ~pl.col("row").is_in(problems["row"].implode())
-    spoken = assemble(parsed.turns.filter(known) if problems.height else parsed.turns, source.code)
+    lost = pl.concat([problems["row"], parsed.rejected])
+    known = ~pl.col("row").is_in(lost.implode())
+    heard = parsed.turns.filter(known) if lost.len() else parsed.turns
+    filled, filled_counts = fill_placeholders(heard, source)
+    spoken = assemble(filled, source.code)
     damaged, of_rows = _numbers(batch)
-    records = _records(told, spoken.rows, of_rows, source, category)
+    records = _records(told, spoken.rows, of_rows, source)
     failed = _failures(rows, problems, spoken, parsed, shape)
     ledger = _ledger(batch, failed, damaged, of_rows, source, file)
-    counts = {**batch.counts, **parsed.counts, **spoken.counts}
+    counts = {**batch.counts, **parsed.counts, **filled_counts, **spoken.counts}
     return Outcome(Record.validate(records), ledger, counts)
 
 
@@ -81,7 +83,6 @@ def _records(
     spoken: pl.DataFrame,
     numbers: pl.Series,
     source: Source,
-    category: str | None,
 ) -> pl.DataFrame:
     """RECORD of the rows that have a conversation."""
     about = rows.select("category", "tools", said="licence").select(pl.all().gather(spoken["row"]))
@@ -94,12 +95,18 @@ def _records(
             pl.lit(source.name).alias("source"),
             numbers.gather(spoken["row"]).alias("source_row"),
             "messages",
-            pl.coalesce(_said("category"), pl.lit(category, dtype=pl.String)).alias("category"),
+            "category",
             "tools",
             pl.coalesce(_said("said"), pl.lit(source.licence)).alias("licence"),
         )
         .cast(RECORD)
     )
+
+
+def _categorised(rows: pl.DataFrame, category: str | None) -> pl.DataFrame:
+    """The same rows; where one tells no category, it is that of its file."""
+    of_file = pl.lit(category, dtype=pl.String)
+    return rows.with_columns(category=pl.coalesce(_said("category"), of_file))
 
 
 def _said(column: str) -> pl.Expr:
@@ -129,13 +136,18 @@ def _failures(
     if not problems.height and spoken.rows.height == rows.height:
         return pl.DataFrame(schema=_FAILED)
     unreadable = problems.with_columns(drop_reason=pl.lit(DropReason.UNREADABLE.value))
-    heard = pl.concat([problems["row"], spoken.rows["row"]])
+    rejected = pl.DataFrame(parsed.rejected).select(
+        "row",
+        message=pl.lit("its only answer is one that people rejected"),
+        drop_reason=pl.lit(DropReason.REJECTED_RESPONSE.value),
+    )
+    heard = pl.concat([problems["row"], parsed.rejected, spoken.rows["row"]])
     silent = rows.filter(~pl.col("row").is_in(heard.implode())).select(
         "row",
         message=pl.lit("no assistant turn"),
         drop_reason=pl.lit(DropReason.NO_RESPONSE.value),
     )
-    failed = pl.concat([unreadable, silent])
+    failed = pl.concat([unreadable, rejected, silent])
     said = (
         parsed.turns.filter(pl.col("row").is_in(failed["row"].implode()))
         .group_by("row", maintain_order=True)

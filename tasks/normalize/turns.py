@@ -23,13 +23,15 @@ CONVERSATIONS = pl.Schema([("row", pl.UInt32), ("messages", pl.List(MESSAGE))])
 class Parsed:
     """What a layout makes of a batch: turns, rows that are not of the layout, and counts.
 
-    `problems` has one row per row that cannot be read, with the message for the ledger; turns of
-    such a row do not count.
+    `problems` has one row per row that cannot be read, with the message for the ledger, and
+    `rejected` the numbers of other rows, whose only answer people rejected; turns of such rows do
+    not count.
     """
 
     turns: pl.DataFrame
     problems: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=PROBLEMS))
     counts: Mapping[str, int] = field(default_factory=dict)
+    rejected: pl.Series = field(default_factory=lambda: pl.Series("row", dtype=pl.UInt32))
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,24 @@ LAYOUTS = [
     "cot",
     "multiple_choice",
     "question_contexts",
+    "tree",
+    "preference",
+    "lmflow",
+    "template",
 ]
+SAYS: dict[str, Any] = {
+    "multiple_choice": {"first_option": 1},
+    "template": {"template": {"user": "{q}{_}", "assistant": "{a}"}},
+}
 # fmt: off
 WORDS = st.sampled_from([
     "", " ", "a", "Human: a\nAssistant: b", "Input: a \n Output: b", "<noinput>", "-1", "0", "2", "A", "[1]",
-    "[[", '[["a", "b"]]', '{"a": 1}', "&lt;", "\x1e[", "\x1d\x1f", "\0", "\ud800",
+    "[[", '[["a", "b"]]', '["a", "b"]', "true", "false", '{"a": 1}', "&lt;", "\x1e[", "\x1d\x1f", "\0", "\ud800",
 ])
 KEYS = st.sampled_from([
     "from", "value", "role", "content", "type", "text", "tool_calls", "function", "name", "arguments",
     "A", "B", "reasoning_content", "_", "", "human", "user", "assistant", "gpt",
+    "replies", "rank", "deleted", "review_result",
 ])
 # fmt: on
 VALUES: Any = st.recursive(
@@ -50,14 +59,14 @@ VALUES: Any = st.recursive(
 
 def told(layout: str) -> Source:
     """A source of that layout that says what its answers may leave open."""
-    return source(layout, **({"first_option": 1} if layout == "multiple_choice" else {}))
+    return source(layout, **SAYS.get(layout, {}))
 
 
 @st.composite
 def files(draw: Any) -> tuple[str, bytes]:
     """A layout and a file with its columns, anything in them, and perhaps some bytes changed."""
     layout = draw(st.sampled_from(LAYOUTS))
-    names = shape_of(source(layout)).wanted(source(layout))
+    names = shape_of(told(layout)).wanted(told(layout))
     rows = draw(
         st.lists(
             st.dictionaries(st.sampled_from(names), VALUES, max_size=5), min_size=1, max_size=4
@@ -90,6 +99,10 @@ def test_no_row_of_any_layout_breaks_the_stage(
             "cot": {"answer": "b"},
             "multiple_choice": {"answer": "b"},
             "question_contexts": {"answer": "b"},
+            "tree": {"prompt": {"role": "assistant", "text": "b"}},
+            "preference": {"chosen": "b"},
+            "lmflow": {"output": "b"},
+            "template": {"a": "b"},
         }[layout]
     ).encode()
 
