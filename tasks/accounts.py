@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from schemas.cleaning import Cleaning
 from schemas.errors import SourceError
 from schemas.manifest import Drops, RawReceipt, SourceEntry, StageManifest
 from schemas.recipe import Recipe
@@ -51,6 +52,13 @@ def source_entries(
                 homepage=source.homepage,
                 rows_in=stage.rows_in,
                 rows_out=stage.rows_in - dropped,
+                cleaned=cleaned_rows(stage),
             )
         )
     return tuple(entries)
+
+
+def cleaned_rows(normalized: StageManifest) -> tuple[tuple[str, int], ...]:
+    """The rows that each kind of cleaning changed, in the order of `Cleaning`."""
+    counts = dict(normalized.notes)
+    return tuple((kind.value, int(counts[kind])) for kind in Cleaning if kind in counts)

@@ -18,9 +18,11 @@ SHARED_CODE = (
     "tasks/text.py",
     "tasks/fold.py",
     "tasks/kernel.py",
+    "tasks/placeholders.py",
     "tasks/stages.py",
     "schemas/record.py",
     "schemas/reasons.py",
+    "schemas/cleaning.py",
     "schemas/metrics.py",
 )
 SHARED_LIBRARIES = ("polars", "polars-hash", "numba")

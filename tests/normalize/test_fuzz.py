@@ -62,6 +62,13 @@ FLAT = tuple(
 )
 
 
+ONE_LINE = tuple(
+    layout for layout in FLAT if not any("\n" in v for v in LAYOUTS[layout](0).values())
+)
+BEARERS = {"comma": FLAT, "tab": ONE_LINE}
+"""Layouts that a container can hold, where that is not all of them."""
+
+
 @dataclass(frozen=True)
 class Made:
     """A valid file: its bytes, and for each record the bytes that it cannot do without."""
@@ -124,19 +131,16 @@ def of_layout(layout: Layout) -> Source:
 def damaged(draw: Any) -> tuple[Layout, bytes, tuple[int, ...]]:
     """A layout, a damaged file of it, and the numbers of the records that are intact."""
     container = draw(st.sampled_from(sorted(CONTAINERS)))
-    of_text = container in ("tab", "comma")
-    layout = draw(st.sampled_from(FLAT if of_text else list(LAYOUTS)))
+    layout = draw(st.sampled_from(BEARERS.get(container, tuple(LAYOUTS))))
     rows = [LAYOUTS[layout](number) for number in ROWS]
     if container == "tab":
-        rows = [{k: v.replace("\n", " ").replace('"', "") for k, v in row.items()} for row in rows]
+        rows = [{k: v.replace('"', "") for k, v in row.items()} for row in rows]
     made = CONTAINERS[container](rows)
     start = draw(st.integers(made.spans[0][0] + 1, len(made.raw)))
     stop = min(len(made.raw), start + draw(st.integers(0, 40)))
     raw = made.raw[:start] + draw(JUNK) + made.raw[stop:]
     intact = [
-        number
-        for number, (first, last) in enumerate(made.spans)
-        if last <= start or stop <= first
+        number for number, (first, last) in enumerate(made.spans) if last <= start or stop <= first
     ]
     return layout, raw, tuple(intact)
 

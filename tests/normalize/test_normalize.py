@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from schemas.errors import CorpusDamaged, SourceEmpty
 from schemas.record import RECORD, UNREADABLE, Record, Unreadable
 from tasks.lake import Lake
-from tasks.normalize.normalize import normalize, stem
+from tasks.normalize.normalize import normalize
+from tasks.normalize.plain import stem
 from tasks.normalize.task import normalize_source
 from tests.normalize.lakes import Normalized, normalized, receipt, source
 

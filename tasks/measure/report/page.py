@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import yaml
 
+from schemas.cleaning import Cleaning
 from schemas.manifest import Composition, CorpusManifest, GateResult, LengthStats
 from schemas.metrics import SAMPLE
 from schemas.reasons import DropReason, Stage
@@ -77,6 +78,16 @@ class StageLines:
 
 
 @dataclass(frozen=True)
+class CleanedLine:
+    """One kind of cleaning at the door: the rows it changed, in all and by source, most first."""
+
+    kind: str
+    meaning: str
+    rows: int
+    sources: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class SourceLine:
     """One source's way through the stages; `change` is in published rows since the parent."""
 
@@ -107,6 +118,7 @@ def render_report(
         stages=stage_lines(manifest, shown),
         stage_labels=[label for label, _ in STAGES.values()],
         sources=source_lines(manifest, parent),
+        cleaned=cleaned_lines(manifest),
         lengths=length_blocks(manifest),
         compositions=compositions(manifest),
         licences=of_key(manifest, "licence"),
@@ -214,6 +226,25 @@ def source_lines(manifest: CorpusManifest, parent: CorpusManifest | None) -> tup
             revision=source.revision or source.raw_digest,
         )
         for source in manifest.sources
+    )
+
+
+def cleaned_lines(manifest: CorpusManifest) -> tuple[CleanedLine, ...]:
+    """Every kind of cleaning that changed a row, in the order of `Cleaning`, unknown kinds last."""
+    found: dict[str, dict[str, int]] = {}
+    for source in manifest.sources:
+        for kind, rows in source.cleaned:
+            found.setdefault(kind, {})[source.name] = rows
+    order = [*(kind.value for kind in Cleaning), *sorted(set(found) - set(Cleaning))]
+    return tuple(
+        CleanedLine(
+            kind=kind,
+            meaning=Cleaning(kind).meaning if kind in set(Cleaning) else "",
+            rows=sum(found[kind].values()),
+            sources=tuple(sorted(found[kind].items(), key=lambda item: (-item[1], item[0]))),
+        )
+        for kind in order
+        if kind in found
     )
 
 
