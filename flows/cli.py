@@ -13,6 +13,8 @@ from flows.quiet import quieten
 
 quieten()
 
+from flows.options import Copies, Json, local_copies  # noqa: E402
+from flows.sources import sources_app  # noqa: E402
 from flows.terminal import err, near, one_object, out, plain, table  # noqa: E402
 from schemas.errors import ConfigError, UnknownName, WinnowError  # noqa: E402
 from schemas.frozen import Frozen  # noqa: E402
@@ -26,10 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-sources_app = typer.Typer(help="The upstream corpora that recipes name.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
 
-Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
 Corpus = Annotated[
     str | None, typer.Argument(help="NAME or NAME@v0007; may be left out where there is one corpus")
 ]
@@ -54,14 +54,12 @@ def lake_option(
 def refresh(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="name in deployments/recipes, or path to a YAML")],
-    copies: Annotated[
-        list[str] | None, typer.Option("--from", help="SOURCE=PATH: read it from a local copy")
-    ] = None,
+    copies: Copies = None,
     train: Annotated[bool, typer.Option(help="train an adapter from the new version")] = True,
     json: Json = False,
 ) -> None:
     """Download, normalise, dedupe, filter, measure, publish; then train."""
-    local = _local_copies(copies or [])
+    local = local_copies(copies)
     _preflight(recipe, local)
 
     from flows.progress import watched
@@ -263,36 +261,6 @@ def schema(
     one_object(models[known_name(kind, tuple(models), "schema")].model_json_schema())
 
 
-@sources_app.command("list")
-def sources_list(json: Json = False) -> None:
-    """List the sources in deployments/sources."""
-    from schemas.recipe import known_sources
-
-    found = known_sources()
-    if json:
-        one_object([source.model_dump(mode="json") for source in found])
-        return
-    rows = [
-        (source.name, source.layout.value, " ".join(source.languages), source.licence, source.title)
-        for source in found
-    ]
-    table("", ("source", "layout", "languages", "licence", "title"), rows)
-
-
-@sources_app.command("show")
-def sources_show(name: Annotated[str, typer.Argument()], json: Json = False) -> None:
-    """Show one source file as Winnow reads it."""
-    import yaml
-
-    from schemas.recipe import load_source
-
-    found = load_source(name, Path()).model_dump(mode="json", exclude_defaults=True)
-    if json:
-        one_object(found)
-    else:
-        out.print(plain(yaml.safe_dump(found, sort_keys=False, allow_unicode=True)))
-
-
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 4200,
@@ -416,20 +384,6 @@ def _length_cells(row: LengthStats) -> tuple[Any, ...]:
     of = f"{row.part} {row.unit}"
     spread = (round(row.mean, 2), round(row.std, 2), row.min, row.p25, row.p50, row.p75, row.p90)
     return of, row.count, *spread, row.max
-
-
-def _local_copies(given: list[str]) -> dict[str, str]:
-    copies = {}
-    for item in given:
-        name, mark, path = item.partition("=")
-        if not (name and mark and path):
-            raise ConfigError(
-                f"--from {item!r}: expected SOURCE=PATH, e.g. --from alpaca=data.json"
-            )
-        if name in copies:
-            raise ConfigError(f"--from names source {name!r} twice")
-        copies[name] = path
-    return copies
 
 
 def _lake(context: typer.Context) -> Any:
