@@ -14,6 +14,7 @@ NO_INPUT_ZH = ("无输入", "没有输入", "无需输入")
 _AROUND_ZH = _AROUND + "`;＜＞（）［］【】“”。；"
 _NOTHING_ZH = r"^(?:<无>|＜无＞|\(无\)|（无）|\[无\]|［无］|【无】)[.。]?$"  # bare it may be a word
 _MAX_BYTES = 64
+_MAY_SAY_SO = "[Ii][Nn][Pp][Uu][Tt]|无|没有"  # what every spelling holds
 _ENTITIES = {"&lt;": "<", "&gt;": ">"}  # what a text means is asked before it is cleaned
 
 
@@ -54,14 +55,7 @@ def alpaca_turns(rows: pl.DataFrame) -> Parsed:
     One row per row of the batch: `row`, `instruction`, `input`, `output`, `system`, `history`.
     Instruction and input become one user turn with a blank line between them.
     """
-    text = pl.col("input")
-    nothing = rows.select(
-        no_input(text).alias(Cleaning.NO_INPUT_SPELLINGS),
-        no_input_marked_up(text).alias(Cleaning.NO_INPUT_MARKED_UP),
-    ).fill_null(False)
-    told = rows.with_columns(
-        pl.when(~nothing.select(pl.any_horizontal(pl.all())).to_series()).then(text).alias("input")
-    )
+    told, counts = _with_inputs_that_say_something(rows)
     now = turns_of(
         told,
         [
@@ -71,8 +65,25 @@ def alpaca_turns(rows: pl.DataFrame) -> Parsed:
     )
     before, problems = history_turns(rows)
     system = turns_of(rows, [("system", pl.col("system"))])
-    counts = nothing.sum().row(0, named=True)
     return Parsed(in_order(system, before, now), problems, counts)
+
+
+def _with_inputs_that_say_something(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The rows with `input` null where it says that there is none, and how many of which kind."""
+    places = rows["input"].str.contains(_MAY_SAY_SO).fill_null(False).arg_true()
+    nothing = (
+        rows.select(pl.col("input").gather(places))
+        .select(
+            no_input(pl.col("input")).alias(Cleaning.NO_INPUT_SPELLINGS),
+            no_input_marked_up(pl.col("input")).alias(Cleaning.NO_INPUT_MARKED_UP),
+        )
+        .fill_null(False)
+    )
+    silent = places.filter(nothing.select(pl.any_horizontal(pl.all())).to_series())
+    counts = nothing.sum().row(0, named=True)
+    if silent.is_empty():
+        return rows, counts
+    return rows.with_columns(rows["input"].scatter(silent, None)), counts
 
 
 def history_turns(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -198,7 +198,7 @@ def _walk(array: Bytes, place: Place, end: int, limit: int | None = None) -> Ste
         starts,
     )
     reached = place.at(int(position), int(after))
-    return Step(out[:length].tobytes(), starts[:records], reached, code, where)
+    return Step(out[:length].tobytes(), starts[:records].copy(), reached, code, where)
 
 
 def _finish(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:

@@ -32,10 +32,12 @@ def undo_mojibake(texts: pl.Series) -> pl.Series:
 
     Texts about encodings stay as they are: there `Ã©` may be the example.
     """
+    broken = texts.filter(looks_broken(texts)).unique()
+    broken = broken.filter(~broken.str.contains(_LEFT_ALONE))
+    if broken.is_empty():
+        return texts
     from ftfy import TextFixerConfig, fix_encoding
 
     encoding_alone = TextFixerConfig(replace_lossy_sequences=False, unescape_html=False)
-    broken = texts.filter(looks_broken(texts)).unique()
-    broken = broken.filter(~broken.str.contains(_LEFT_ALONE))
     mended = pl.Series([fix_encoding(text, encoding_alone) for text in broken], dtype=pl.String)
-    return texts.replace(broken, mended) if broken.len() else texts
+    return texts.replace(broken, mended)
