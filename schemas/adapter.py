@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field
 
 from schemas.frozen import Frozen
-from schemas.recipe import Train
+from schemas.train import Train
 from schemas.upstream import SHA256_PATTERN
 
 

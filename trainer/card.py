@@ -6,7 +6,7 @@ import yaml
 
 from schemas.adapter import Evaluation, LabelAudit, TrainingManifest
 from schemas.manifest import CorpusManifest
-from schemas.recipe import Train
+from schemas.train import Train
 
 
 def model_card(manifest: TrainingManifest, corpus: CorpusManifest) -> str:

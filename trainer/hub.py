@@ -19,7 +19,7 @@ from tenacity.wait import wait_base
 
 from schemas.adapter import PushedTo
 from schemas.errors import ConfigError, StorageError
-from schemas.recipe import Push
+from schemas.train import Push
 from trainer.files import ADAPTER_FILES, new_folder, storage_errors, write_text
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - the name of a variable, not a token

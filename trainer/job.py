@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from schemas.adapter import Acceptance, Evaluation, PushedTo, TrainingManifest
 from schemas.digests import sha256_of
 from schemas.errors import AdapterRejected, CorpusDamaged
-from schemas.recipe import Push, Train
+from schemas.train import Push, Train
 from trainer.accept import accept, accept_copy
 from trainer.batches import PaddingCollator
 from trainer.card import model_card

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 
 from schemas.adapter import LabelAudit
 from schemas.errors import ConfigError
-from schemas.recipe import OverLong, Supervise
+from schemas.train import OverLong, Supervise
 from trainer.templates import Template, Unrenderable, special_tokens
 
 IGNORED = -100

@@ -18,7 +18,7 @@ from transformers import (
 from transformers.pytorch_utils import Conv1D
 
 from schemas.errors import ConfigError, TrainingError
-from schemas.recipe import Lora, Train
+from schemas.train import Lora, Train
 from trainer.weights import BaseFiles, first_line
 
 _NAMED_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")

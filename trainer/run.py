@@ -9,7 +9,8 @@ from filelock import FileLock, Timeout
 from schemas.adapter import TrainingManifest, TrainingRun
 from schemas.digests import digest_of
 from schemas.errors import ConfigError, StorageError
-from schemas.recipe import Push, Recipe, Train
+from schemas.recipe import Recipe
+from schemas.train import Push, Train
 from trainer.corpus import Corpus
 from trainer.files import MANIFEST, read_manifest, storage_errors
 from trainer.progress import Progress

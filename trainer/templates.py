@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from schemas.digests import digest_of
 from schemas.errors import ConfigError
-from schemas.recipe import Supervise
+from schemas.train import Supervise
 
 Message = dict[str, str]
 

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from schemas.adapter import LabelAudit
 from schemas.digests import digest_of
-from schemas.recipe import Train
+from schemas.train import Train
 from trainer.corpus import Corpus
 from trainer.files import new_folder, write_text
 from trainer.labels import TOKENS, Labeller, TextEncoder, sum_audits

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from schemas.errors import StorageError, TrainingError
-from schemas.recipe import Train
+from schemas.train import Train
 from trainer import checkpoint
 from trainer.batches import LengthGroupedOrder, PaddingCollator, token_loss
 from trainer.files import WEIGHTS, storage_errors

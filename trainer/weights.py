@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.digests import digest_of, sha256_of
 from schemas.errors import ConfigError, TrainingError
-from schemas.recipe import BaseModel
+from schemas.train import BaseModel
 from trainer.files import write_text
 
 HUB_PATTERNS = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt")

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.dedupe import NearDedupe
 from schemas.reasons import DropReason
-from schemas.recipe import NearDedupe
 from schemas.record import VERDICT
 from schemas.source import Source
 from tasks.dedupe import cluster, elect, exact, minhash

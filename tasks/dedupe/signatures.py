@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from schemas.dedupe import NearDedupe
 from schemas.manifest import ShardRef, StageManifest
-from schemas.recipe import NearDedupe
 from schemas.source import Source
 from tasks.dedupe import digest, minhash
 from tasks.dedupe.minhash import PROMPT, Banding, sketch_texts

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from schemas.errors import ConfigError
-from schemas.recipe import EvaluationSet
+from schemas.filter import EvaluationSet
 
 GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 FORMATS = "JSON Lines, JSON, CSV, TSV or Parquet, gzipped or not"

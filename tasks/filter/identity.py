@@ -10,7 +10,7 @@ only that is trained on; a system prompt may say "You are ChatGPT".
 import polars as pl
 
 from schemas.reasons import DropReason
-from schemas.recipe import ModelIdentity
+from schemas.filter import ModelIdentity
 from tasks.filter import chinese, english
 from tasks.filter.evidence import Rules, matched
 

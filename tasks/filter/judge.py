@@ -2,14 +2,14 @@
 
 import polars as pl
 
+from schemas.filter import Filter
 from schemas.reasons import DropReason
-from schemas.recipe import Filter
 from schemas.record import VERDICT
 from tasks.filter.contamination import EvaluationIndex, contamination_rules, overlap
 from tasks.filter.evidence import Rules
 from tasks.filter.identity import identity_rules
 from tasks.filter.privacy import privacy_rules
-from tasks.filter.rules import echo_rules, length_rules
+from tasks.filter.rules import echo_rules, length_rules, placeholder_rules
 from tasks.text import prompt, response
 
 
@@ -40,6 +40,7 @@ def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
     return {
         **length_rules(rules.lengths),
         **echo_rules(rules.echo),
+        **placeholder_rules(rules.placeholders),
         **identity_rules(rules.identity),
         **privacy_rules(rules.privacy),
         **(contamination_rules() if rules.contamination.enabled and evaluations else {}),

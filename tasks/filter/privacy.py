@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import polars as pl
 
+from schemas.filter import Privacy
 from schemas.reasons import DropReason
-from schemas.recipe import Privacy
 from tasks.filter.evidence import Evidence, Rules, matched
 
 # Rust's \b counts Chinese characters as word characters; between ASCII ones only, this does not.

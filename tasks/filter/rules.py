@@ -1,10 +1,11 @@
-"""Is there something to learn from, and not too much of it: lengths, empty texts, echoes."""
+"""Is there something to learn from: lengths, empty texts, echoes, unfilled placeholders."""
 
 import polars as pl
 
+from schemas.filter import Echo, Lengths, Placeholders
 from schemas.reasons import DropReason
-from schemas.recipe import Echo, Lengths
 from tasks.filter.evidence import Evidence, Rules, matched
+from tasks.placeholders import about_templates, placeholder_in_prose
 
 VISIBLE = r"[^\s\p{Cc}\p{Cf}]"
 
@@ -48,6 +49,27 @@ def echo_rules(echo: Echo) -> Rules:
     )
     said = pl.when(repeats).then(pl.col("response").str.strip_chars())
     return {DropReason.ECHO: matched(said, "a response that is not the prompt")}
+
+
+def placeholder_rules(placeholders: Placeholders) -> Rules:
+    """An unfilled {{placeholder}} stands in prose, in prompt or response, as a name would.
+
+    Code, ``` fences and rows about templates pass, and so does a row whose question holds the same
+    placeholder: there the user works on a text with gaps.
+
+    False positive, known: an answer that leaves {{name}} for the reader to fill in, in a row that
+    calls it neither template nor placeholder.
+    """
+    if not placeholders.enabled:
+        return {}
+    found = pl.coalesce(placeholder_in_prose(pl.col(part)) for part in ("response", "prompt"))
+    left_open = found.is_not_null()
+    meant = pl.any_horizontal(
+        about_templates(pl.col(part), left_open) for part in ("prompt", "response")
+    )
+    asked = pl.col("question").fill_null("").str.contains(found, literal=True)
+    unmeant = pl.when(~meant & ~asked.fill_null(False)).then(found)
+    return {DropReason.PLACEHOLDER: matched(unmeant, "a name in its place")}
 
 
 def visible_chars(text: pl.Expr) -> pl.Expr:

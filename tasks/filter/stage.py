@@ -5,9 +5,9 @@ import functools
 import polars as pl
 
 from schemas.errors import ConfigError
+from schemas.filter import Contamination, EvaluationSet, Filter
 from schemas.manifest import ShardRef, StageManifest
 from schemas.reasons import Stage
-from schemas.recipe import Contamination, EvaluationSet, Filter
 from tasks.filter.contamination import EvaluationIndex, index_texts
 from tasks.filter.evaluations import evaluation_sha256, read_evaluation
 from tasks.filter.judge import judge

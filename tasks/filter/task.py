@@ -3,8 +3,8 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from schemas.filter import Contamination, Filter
 from schemas.manifest import ShardRef, StageManifest
-from schemas.recipe import Contamination, Filter
 from tasks.filter.stage import index_sets, judge_rows
 from tasks.lake import Lake
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from schemas.recipe import NearDedupe
+from schemas.dedupe import NearDedupe
 from schemas.record import RECORD
 from schemas.source import Source
 from tasks.dedupe.digest import conversation_digests

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.recipe import NearDedupe
+from schemas.dedupe import NearDedupe
 from tests.dedupe.corpora import judge_near, near_result, records, similarity, source
 
 POEM = "Write a short poem about the sea in autumn, please"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from schemas.recipe import NearDedupe
+from schemas.dedupe import NearDedupe
 from tasks.dedupe.near import fold_shard
 from tasks.dedupe.signatures import STAGE, Signatures, kept_signatures, sign
 from tasks.lake import Lake

@@ -2,12 +2,13 @@
 
 import polars as pl
 
-from schemas.recipe import (
+from schemas.filter import (
     Contamination,
     Echo,
     Filter,
     Lengths,
     ModelIdentity,
+    Placeholders,
     Privacy,
 )
 from schemas.record import RECORD
@@ -15,6 +16,7 @@ from schemas.record import RECORD
 NOTHING = Filter(
     lengths=Lengths(enabled=False),
     echo=Echo(enabled=False),
+    placeholders=Placeholders(enabled=False),
     identity=ModelIdentity(enabled=False),
     privacy=Privacy(email=False, phone=False, id_number=False),
     contamination=Contamination(enabled=False),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.filter import Contamination
 from schemas.reasons import DropReason
-from schemas.recipe import Contamination
 from tasks.filter.contamination import EvaluationIndex, index_texts
 from tasks.filter.judge import judge
 from tasks.filter.ngrams import MIN_SENTENCE_TOKENS

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from schemas.errors import ConfigError
-from schemas.recipe import EvaluationSet
+from schemas.filter import EvaluationSet
 from tasks.filter.evaluations import evaluation_sha256, read_evaluation
 
 ITEMS = [

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.recipe import ModelIdentity
+from schemas.filter import ModelIdentity
 from tasks.filter import english
 from tasks.filter.identity import chinese_claim, english_claim
 from tasks.filter.judge import judge

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.filter import Contamination, Filter, Lengths
 from schemas.reasons import DropReason, Stage
-from schemas.recipe import Contamination, Filter, Lengths
 from schemas.record import VERDICT
 from tasks.filter.contamination import index_texts
 from tasks.filter.judge import judge, rule_table

@@ -1,7 +1,7 @@
 import pytest
 
+from schemas.filter import Privacy
 from schemas.reasons import DropReason
-from schemas.recipe import Privacy
 from tasks.filter.judge import judge
 from tests.filter.rows import only, records
 

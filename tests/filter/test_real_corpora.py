@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from schemas.reasons import DropReason
-from schemas.recipe import Contamination, EvaluationSet, Filter
+from schemas.filter import Contamination, EvaluationSet, Filter
 from tasks.filter.stage import index_sets, judge_rows
 from tasks.lake import Lake
 from tasks.shards import scan_shard, write_shard

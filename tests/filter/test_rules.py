@@ -1,7 +1,7 @@
 import pytest
 
+from schemas.filter import Echo, Lengths
 from schemas.reasons import DropReason
-from schemas.recipe import Echo, Lengths
 from tasks.filter.judge import judge
 from tests.filter.rows import only, records, talks
 

@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from schemas.errors import ConfigError
+from schemas.filter import Contamination, Echo, EvaluationSet, Filter
 from schemas.manifest import ShardRef
 from schemas.reasons import DropReason
-from schemas.recipe import Contamination, Echo, EvaluationSet, Filter
 from schemas.record import VERDICT
 from tasks.filter.stage import index_sets, judge_rows
 from tasks.lake import Lake

@@ -12,9 +12,9 @@ import pytest
 from datasets import disable_progress_bars, load_dataset
 
 from schemas.errors import CorpusDamaged, UnknownName
+from schemas.filter import EvaluationSet
 from schemas.ledger import LEDGER, PUBLISHED
 from schemas.manifest import CorpusManifest, GateResult, Statistics
-from schemas.recipe import EvaluationSet
 from schemas.upstream import HttpUpstream
 from tasks.corpora import (
     find_version,

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.dedupe import NearDedupe
 from schemas.errors import ConfigError, UnknownName
-from schemas.recipe import NearDedupe, Recipe, known_name, load_recipe, load_source
+from schemas.recipe import Recipe, known_name, load_recipe, load_source
 
 INLINE = {"name": "a", "layout": "alpaca", "licence": "MIT", "local": {"path": "a.json"}}
 OTHER = INLINE | {"name": "b"}

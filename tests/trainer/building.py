@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 
 from schemas.manifest import CorpusManifest, ShardRef, SourceEntry, SplitEntry, Statistics
-from schemas.recipe import BaseModel, Lora, Push, Recipe, Train
+from schemas.recipe import Recipe
 from schemas.source import Layout, Source
+from schemas.train import BaseModel, Lora, Push, Train
 from schemas.upstream import LocalUpstream
 
 CHATML = (

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from schemas.errors import AdapterRejected
-from schemas.recipe import Lora
+from schemas.train import Lora
 from trainer.accept import accept, accept_copy
 from trainer.files import CONFIG, WEIGHTS
 from trainer.model import attach_lora, load_model

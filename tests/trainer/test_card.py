@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from schemas.manifest import CorpusManifest
-from schemas.recipe import BaseModel
+from schemas.train import BaseModel
 from tests.trainer.building import build_corpus, conversations
 from trainer.card import model_card
 from trainer.progress import Progress

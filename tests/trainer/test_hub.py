@@ -12,7 +12,7 @@ import huggingface_hub.utils._http
 import pytest
 
 from schemas.errors import ConfigError, StorageError
-from schemas.recipe import Push
+from schemas.train import Push
 from tests.trainer.hub_stand_in import DROPPED, HubStandIn
 from trainer.hub import FolderHub, HuggingFaceHub, choose_hub
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.adapter import LabelAudit
 from schemas.errors import ConfigError
-from schemas.recipe import OverLong, Supervise
+from schemas.train import OverLong, Supervise
 from tests.trainer.building import CHATML, build_tokenizer
 from trainer.labels import IGNORED, Labeller, TextEncoder, refuse_nothing_to_learn, sum_audits
 from trainer.model import load_tokenizer

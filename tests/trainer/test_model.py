@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from schemas.digests import sha256_of
 from schemas.errors import ConfigError
-from schemas.recipe import BaseModel, Lora
+from schemas.train import BaseModel, Lora
 from tests.trainer.building import build_tokenizer
 from tests.trainer.hub_stand_in import HubStandIn
 from trainer.model import attach_lora, load_model, load_tokenizer

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from schemas.adapter import TrainingManifest, TrainingRun
 from schemas.errors import AdapterRejected, ConfigError, CorpusDamaged, GateFailed, StorageError
-from schemas.recipe import Push, Recipe
+from schemas.recipe import Recipe
+from schemas.train import Push
 from tests.trainer.building import (
     Messages,
     build_corpus,

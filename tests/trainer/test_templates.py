@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.errors import ConfigError
-from schemas.recipe import Supervise
+from schemas.train import Supervise
 from tests.trainer.building import CHATML, build_tokenizer
 from trainer.templates import NAMED, Unrenderable, choose_template
 

@@ -9,7 +9,8 @@ import pytest
 
 from schemas.digests import sha256_of
 from schemas.manifest import CorpusManifest
-from schemas.recipe import OverLong, Recipe, Supervise
+from schemas.recipe import Recipe
+from schemas.train import OverLong, Supervise
 from tests.trainer.building import CHATML, build_corpus, build_tokenizer, conversations
 from trainer.corpus import Corpus
 from trainer.templates import choose_template
