@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 
 from schemas.errors import ConfigError
 from schemas.frozen import Frozen
+from schemas.language import Languages
+from schemas.privacy import Privacy
+from schemas.quality import Quality
 from schemas.upstream import NAME_PATTERN, HttpUpstream, Upstream
 
 
@@ -47,14 +50,6 @@ class ModelIdentity(Frozen):
     """A response that says it is another maker's assistant."""
 
     enabled: bool = True
-
-
-class Privacy(Frozen):
-    """Personal data; documentation examples (example.com, 555-01xx) are not people."""
-
-    email: bool = True
-    phone: bool = True
-    id_number: bool = True
 
 
 class EvaluationSet(Frozen):
@@ -113,6 +108,8 @@ class Filter(Frozen):
     lengths: Lengths = Lengths()
     echo: Echo = Echo()
     placeholders: Placeholders = Placeholders()
+    quality: Quality = Quality()
+    language: Languages = Languages()
     identity: ModelIdentity = ModelIdentity()
     privacy: Privacy = Privacy()
     contamination: Contamination = Contamination()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from schemas.filter import Privacy
+from schemas.privacy import Privacy
 from schemas.reasons import DropReason
 from tasks.filter.evidence import Evidence, Rules, matched
 

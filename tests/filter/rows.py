@@ -11,6 +11,7 @@ from schemas.filter import (
     Placeholders,
     Privacy,
 )
+from schemas.privacy import Privacy
 from schemas.record import RECORD
 
 NOTHING = Filter(

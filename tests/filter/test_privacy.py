@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.filter import Privacy
+from schemas.privacy import Privacy
 from schemas.reasons import DropReason
 from tasks.filter.judge import judge
 from tests.filter.rows import only, records
