@@ -9,7 +9,6 @@ from schemas.filter import (
     Lengths,
     ModelIdentity,
     Placeholders,
-    Privacy,
 )
 from schemas.privacy import Privacy
 from schemas.record import RECORD

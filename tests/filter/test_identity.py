@@ -7,6 +7,7 @@ from schemas.filter import ModelIdentity
 from tasks.filter import english
 from tasks.filter.identity import chinese_claim, english_claim
 from tasks.filter.judge import judge
+from tests.filter.assistant_cases import assistant_cases, shares
 from tests.filter.rows import only, records
 
 LEAST_CASES = 80
@@ -35,6 +36,56 @@ def test_claims_are_told_from_talk_about_models(labelled, language):
     assert right / claims.sum() >= TARGET, wrong
 
 
+@pytest.fixture(scope="module")
+def conversations() -> pl.DataFrame:
+    """One row per labelled conversation, with what was found in it."""
+    cases = assistant_cases()
+    rows = records(*cases.select("prompt", "response").rows())
+    found = judge(rows, only(identity=ModelIdentity())).collect()["found"]
+    return cases.with_columns(found=found.is_not_null())
+
+
+@pytest.mark.parametrize("part", ["tuning", "held out"])
+@pytest.mark.parametrize("languages", [("en",), ("zh",), ("en", "zh")])
+def test_claims_are_told_by_the_conversation(conversations, part, languages):
+    cases = conversations.filter(pl.col("language").is_in(languages), pl.col("part") == part)
+    wrong = cases.filter(pl.col("identity") != pl.col("found"))["response"].to_list()
+    precision, recall = shares(cases["identity"], cases["found"])
+    assert precision >= TARGET, wrong
+    assert recall >= TARGET, wrong
+
+
+def test_the_labelled_conversations_are_many_and_half_of_them_are_clean(conversations):
+    counts = dict(conversations["language"].value_counts().rows())
+    clean = conversations.filter(label="clean").height
+    assert min(counts.values()) >= 400
+    assert conversations.filter(part="held out").height >= 200
+    assert 0.3 <= clean / conversations.height <= 0.6
+    assert not conversations.select("prompt", "response").is_duplicated().any()
+
+
+# fmt: off
+CONTEXTS = {  #                   prompt                              response              claim
+    "asked and agreed":         ("Are you ChatGPT?",                 "Yes, that's right.",  True),
+    "asked and denied":         ("Are you ChatGPT?",                 "No, I'm not.",        False),
+    "agreed to something else": ("Are you hungry for news?",         "Yes, I am.",          False),
+    "asked in Chinese":         ("你是ChatGPT吗？",                    "是的。",               True),
+    "translated":               ("Translate: 我是ChatGPT",            "I am ChatGPT.",       False),
+    "not translated":           ("Who are you?",                     "I am ChatGPT.",       True),
+    "played":                   ("Act as ChatGPT.",                  "I am ChatGPT.",       False),
+    "told who it is":           ("You are ChatGPT. Say hello.",      "Hi, I am ChatGPT.",   True),
+    "a user's letter":          ("Write a letter.",                  "I was taught by OpenAI.", False),
+    "its own words":            ("Who taught you?",                  "I was taught by OpenAI.", True),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("prompt", "response", "claim"), CONTEXTS.values(), ids=CONTEXTS)
+def test_the_question_tells_a_claim_from_another_persons_words(prompt, response, claim):
+    found = judge(records((prompt, response)), only(identity=ModelIdentity())).collect()["found"]
+    assert found.is_not_null().to_list() == [claim]
+
+
 def test_the_labelled_set_is_large_and_has_both_answers(labelled):
     counts = labelled.group_by("language", "claim").len()
     assert labelled.height >= LEAST_CASES
@@ -60,7 +111,8 @@ def test_every_name_passes_the_first_sieve():
         {"text": ["I am GPT-4.", "I'm Open Assistant.", "I am Command R+.", "I'm PaLM 2."]}
     )
     assert names.select(english_claim(pl.col("text")).is_not_null().all()).item()
-    assert len(set(english.NAME_PARTS)) == len(english.NAME_PARTS)
+    parts = english.NAME_PARTS + english.CUTOFF_PARTS
+    assert len(set(parts)) == len(parts)
 
 
 def test_a_long_response_without_claim_has_none():

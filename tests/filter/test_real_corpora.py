@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from schemas.reasons import DropReason
 from schemas.filter import Contamination, EvaluationSet, Filter
+from schemas.reasons import DropReason
 from tasks.filter.stage import index_sets, judge_rows
 from tasks.lake import Lake
 from tasks.shards import scan_shard, write_shard
