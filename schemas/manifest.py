@@ -150,6 +150,14 @@ class Composition(Frozen):
     rows: int = Field(ge=0)
 
 
+class RefusalRate(Frozen):
+    """How many of one source's published rows, or of `all`, turn their user down."""
+
+    source: str
+    rows: int = Field(ge=0)
+    refusals: int = Field(ge=0)
+
+
 class Cluster(Frozen):
     """A kept row and how many rows fell to it."""
 
@@ -167,6 +175,7 @@ class Statistics(Frozen):
     histograms: tuple[Histogram, ...] = ()
     composition: tuple[Composition, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    refusals: tuple[RefusalRate, ...] = ()
     tokenizer_digest: str | None = None
 
 

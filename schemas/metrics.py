@@ -10,11 +10,13 @@ class Metrics(dy.Schema):
     `language` is an ISO 639-1 code; null where the text is too short or too mixed to tell.
     Characters are Unicode code points; tokens are without special tokens and without a chat
     template, null where the recipe names no tokenizer. Prompt and response are those of
-    `tasks/text.py`; `turns` counts the user's messages.
+    `tasks/text.py`; `turns` counts the user's messages; `refusal` says that the response turns
+    them down (`tasks/assistant/refusal.py`).
     """
 
     language = dy.String(nullable=True, regex=r"^[a-z]{2}$")
     turns = dy.UInt16(nullable=False)
+    refusal = dy.Bool(nullable=False)
     prompt_chars = dy.UInt32(nullable=False)
     response_chars = dy.UInt32(nullable=False)
     prompt_tokens = dy.UInt32(nullable=True)
@@ -34,6 +36,7 @@ class Judged(dy.Schema):
     licence = dy.String(nullable=False)
     language = dy.String(nullable=True)
     turns = dy.UInt16(nullable=False)
+    refusal = dy.Bool(nullable=False)
     prompt_chars = dy.UInt32(nullable=False)
     response_chars = dy.UInt32(nullable=False)
     prompt_tokens = dy.UInt32(nullable=True)

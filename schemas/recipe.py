@@ -38,6 +38,9 @@ class Gates(Frozen):
     max_shrink_share: float = Field(
         0.5, ge=0, le=1, description="of any source's published rows since the parent version"
     )
+    max_refusal_share: float = Field(
+        1.0, ge=0, le=1, description="of any source's published rows that turn their user down"
+    )
     max_length_drift: float = Field(
         0.5, ge=0, description="relative change of mean response_chars since the parent version"
     )

@@ -14,17 +14,16 @@ from tasks.lake import Lake, digest_of
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_CODE = (
-    "tasks/shards.py",
-    "tasks/text.py",
-    "tasks/fold.py",
-    "tasks/kernel.py",
-    "tasks/placeholders.py",
-    "tasks/stages.py",
+    "tasks/*.py",
+    "tasks/assistant/*.py",
     "schemas/record.py",
     "schemas/reasons.py",
     "schemas/cleaning.py",
     "schemas/metrics.py",
 )
+NO_STAGE_READS = {"accounts.py", "corpora.py", "judged.py", "lake.py", "task.py", "report"}
+"""Files and folders that move results about or show them, and decide nothing about a row."""
+
 SHARED_LIBRARIES = ("polars", "polars-hash", "numba")
 
 
@@ -40,9 +39,9 @@ def stage_digest(package: str, **depends_on: Any) -> str:
 def code_digest(package: str) -> str:
     """SHA-256 over the source of one stage, what the stages share, and versions of libraries."""
     digest = hashlib.sha256(repr(shared_versions()).encode())
-    files = [ROOT / name for name in SHARED_CODE] + sorted((ROOT / "tasks" / package).glob("*.py"))
-    for file in files:
-        if file.name != "task.py" and file.exists():
+    patterns = (*SHARED_CODE, f"tasks/{package}/**/*.py")
+    for file in (file for pattern in patterns for file in sorted(ROOT.glob(pattern))):
+        if NO_STAGE_READS.isdisjoint(file.relative_to(ROOT).parts):
             digest.update(f"{file.relative_to(ROOT)}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()

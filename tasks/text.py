@@ -21,6 +21,13 @@ def response(messages: pl.Expr | None = None) -> pl.Expr:
     return messages.list.last().struct.field("content")
 
 
+def question() -> pl.Expr:
+    """The user message right before the response; null where another role stands there."""
+    last = pl.col("messages").list.get(-2, null_on_oob=True)
+    asked = last.struct.field("role") == "user"
+    return pl.when(asked).then(last.struct.field("content"))
+
+
 def squeeze(text: pl.Expr) -> pl.Expr:
     """Runs of white space become one space; none is left at the ends."""
     return text.str.replace_all(r"\s+", " ").str.strip_chars()

@@ -147,6 +147,7 @@ def _measured(lake: Lake, shard: ShardRef, frame: pl.DataFrame) -> StageManifest
     chars = frame.select(
         pl.lit("en").alias("language"),
         pl.lit(1).alias("turns"),
+        pl.lit(False).alias("refusal"),
         text.prompt().str.len_chars().alias("prompt_chars"),
         text.response().str.len_chars().alias("response_chars"),
         pl.lit(None).alias("prompt_tokens"),

@@ -10,7 +10,7 @@ from tasks.filter.evidence import Rules
 from tasks.filter.identity import identity_rules
 from tasks.filter.privacy import privacy_rules
 from tasks.filter.rules import echo_rules, length_rules, placeholder_rules
-from tasks.text import prompt, response
+from tasks.text import prompt, question, response
 
 
 def judge(
@@ -45,13 +45,6 @@ def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
         **privacy_rules(rules.privacy),
         **(contamination_rules() if rules.contamination.enabled and evaluations else {}),
     }
-
-
-def question() -> pl.Expr:
-    """The user message right before the response; null where another role stands there."""
-    last = pl.col("messages").list.get(-2, null_on_oob=True)
-    asked = last.struct.field("role") == "user"
-    return pl.when(asked).then(last.struct.field("content"))
 
 
 def _derived(rules: Filter, evaluations: EvaluationIndex | None) -> dict[str, pl.Expr]:

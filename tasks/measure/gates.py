@@ -38,6 +38,11 @@ def check_gates(
         (one.name, share(one.rows_in - one.rows_out, one.rows_in)) for one in sources
     )
     shrunk, smallest = worst(shrink_shares(sources, failed_sources, parent))
+    refused, most_reluctant = worst(
+        (one.source, share(one.refusals, one.rows))
+        for one in statistics.refusals
+        if one.source != ALL
+    )
     drift, means = length_drift(statistics, parent)
     unshrunk = NO_PARENT if parent is None else "no source shrank"
     # fmt: off
@@ -47,6 +52,7 @@ def check_gates(
         at_most("max_unreadable_share", unreadable, gates, dirtiest or "every row was read"),
         at_most("max_dropped_share", dropped, gates, hardest_hit or "no row was dropped"),
         at_most("max_shrink_share", shrunk, gates, smallest or unshrunk),
+        at_most("max_refusal_share", refused, gates, most_reluctant or "no response refuses"),
         at_most("max_length_drift", drift, gates, means),
     )
     # fmt: on

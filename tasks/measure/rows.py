@@ -1,11 +1,12 @@
-"""What is measured of each row: language, turns, characters, tokens."""
+"""What is measured of each row: language, turns, refusal, characters, tokens."""
 
 import polars as pl
 
 from schemas.metrics import METRICS
+from tasks.assistant.refusal import is_refusal
 from tasks.measure.language import languages, sample
 from tasks.measure.tokens import TokenizerFile, token_counts
-from tasks.text import prompt, response
+from tasks.text import prompt, question, response
 
 
 def measure_rows(records: pl.LazyFrame, tokenizer: TokenizerFile | None = None) -> pl.DataFrame:
@@ -13,11 +14,12 @@ def measure_rows(records: pl.LazyFrame, tokenizer: TokenizerFile | None = None) 
 
     The text is read once. Token counts are null without a tokenizer.
     """
-    texts = records.select("messages", prompt=prompt(), response=response())
+    texts = records.select("messages", prompt=prompt(), response=response(), question=question())
     keep = [] if tokenizer is None else ["prompt", "response"]
     measured = texts.select(
         *keep,
         turns=user_turns().cast(pl.UInt16),
+        refusal=is_refusal(pl.coalesce("question", "prompt"), pl.col("response")),
         prompt_chars=pl.col("prompt").str.len_chars(),
         response_chars=pl.col("response").str.len_chars(),
         sample=sample(pl.col("prompt"), pl.col("response")),
@@ -25,6 +27,7 @@ def measure_rows(records: pl.LazyFrame, tokenizer: TokenizerFile | None = None) 
     return measured.select(
         languages(measured["sample"]).alias("language"),
         "turns",
+        "refusal",
         "prompt_chars",
         "response_chars",
         tokens(measured, "prompt", tokenizer),

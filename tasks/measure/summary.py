@@ -6,6 +6,7 @@ from schemas.manifest import Statistics
 from tasks.measure.clusters import largest_clusters
 from tasks.measure.composition import composition
 from tasks.measure.lengths import histograms, length_table
+from tasks.measure.refusals import refusal_rates
 
 
 def summarise(
@@ -16,9 +17,9 @@ def summarise(
 ) -> Statistics:
     """Statistics of JUDGED rows, the same for every order of them.
 
-    Lengths, histograms and composition are those of the published rows, where `drop_reason` is
-    null. `records` are RECORD rows that hold them; only the prompts of the `clusters` largest
-    clusters are read.
+    Lengths, histograms, composition and refusals are those of the published rows, where
+    `drop_reason` is null. `records` are RECORD rows that hold them; only the prompts of the
+    `clusters` largest clusters are read.
     """
     published = judged.filter(pl.col("drop_reason").is_null()).collect().lazy()
     return Statistics(
@@ -26,5 +27,6 @@ def summarise(
         histograms=histograms(published),
         composition=composition(published),
         clusters=largest_clusters(judged, records, clusters),
+        refusals=refusal_rates(published),
         tokenizer_digest=tokenizer_digest,
     )

@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 
 from schemas.filter import ModelIdentity
-from tasks.filter import english
-from tasks.filter.identity import chinese_claim, english_claim
+from tasks.assistant import english
+from tasks.assistant.claims import chinese_claim, english_claim
 from tasks.filter.judge import judge
-from tests.filter.assistant_cases import assistant_cases, shares
+from tests.assistant.assistant_cases import assistant_cases, shares
 from tests.filter.rows import only, records
 
 LEAST_CASES = 80

@@ -31,15 +31,20 @@ def judged(table: str, **constant: Any) -> pl.LazyFrame:
         "source": pl.lit("alpaca"),
         "licence": pl.lit("MIT"),
         "turns": pl.lit("1"),
+        "refusal": pl.lit("no"),
         "prompt_chars": pl.lit("10"),
         "response_chars": pl.lit("20"),
     } | {name: pl.lit(value) for name, value in constant.items()}
     return frame.lazy().select(
-        (pl.col(name) if name in frame.columns else plain.get(name, pl.lit(None)))
-        .cast(dtype)
-        .alias(name)
+        _typed(
+            pl.col(name) if name in frame.columns else plain.get(name, pl.lit(None)), dtype
+        ).alias(name)
         for name, dtype in JUDGED.items()
     )
+
+
+def _typed(drawn: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    return drawn == "yes" if dtype == pl.Boolean else drawn.cast(dtype)
 
 
 def records(judged: pl.LazyFrame, prompts: dict[str, str]) -> pl.LazyFrame:

@@ -2,11 +2,22 @@
 
 import pytest
 
-from schemas.manifest import FailedSource, GateResult, LengthStats, Statistics
+from schemas.manifest import FailedSource, GateResult, LengthStats, RefusalRate, Statistics
 from schemas.reasons import DropReason
 from schemas.recipe import Gates
 from tasks.measure.gates import check_gates
 from tests.measure.corpora import drop, manifest, source
+
+
+def refusing(refusals: int, rows: int) -> Statistics:
+    """Statistics in which one source refuses so often, and another never."""
+    return Statistics(
+        refusals=(
+            RefusalRate(source="all", rows=2 * rows, refusals=refusals),
+            RefusalRate(source="alpaca", rows=rows, refusals=refusals),
+            RefusalRate(source="belle", rows=rows, refusals=0),
+        )
+    )
 
 
 def mean_of(chars: float) -> Statistics:
@@ -56,6 +67,9 @@ EDGES = {  #                        gate                   bound   changes      
     "a source taken out is not":  ("max_shrink_share",     0.0,    {"sources": (source("belle", 60, 60),)},        0.0,   True),
     "a source that grew":         ("max_shrink_share",     0.0,    {"sources": (source("alpaca", 900, 900),)},     0.0,   True),
     "no version before":          ("max_shrink_share",     0.0,    {"parent": None},                               0.0,   True),
+    "refusals at the bound":      ("max_refusal_share",    0.25,   {"statistics": refusing(1, 4)},                 0.25,  True),
+    "refusals beyond it":         ("max_refusal_share",    0.24,   {"statistics": refusing(1, 4)},                 0.25,  False),
+    "no refusals measured":       ("max_refusal_share",    0.0,    {},                                             0.0,   True),
     "longer, at the bound":       ("max_length_drift",     0.5,    {},                                             0.5,   True),
     "longer, beyond it":          ("max_length_drift",     0.49,   {},                                             0.5,   False),
     "shorter, at the bound":      ("max_length_drift",     0.25,   {"statistics": mean_of(75.0)},                  0.25,  True),

@@ -168,7 +168,7 @@ def test_a_published_version_says_so() -> None:
 
 
 def test_a_rejected_version_says_why_and_what_stays(page: Page) -> None:
-    assert "✗ Rejected 1 of 6 gates failed, so there is no latest version." in page.text
+    assert "✗ Rejected 1 of 7 gates failed, so there is no latest version." in page.text
     assert "Worst source's unreadable rows: 99.99 %, at most 5 %." in page.text
     assert "99.99 % at most 5 % ✗ fail alpaca" in page.text
     assert "✓ pass" in page.text

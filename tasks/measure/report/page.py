@@ -40,6 +40,7 @@ GATE_NAMES = {  #           what is measured                         unit     de
     "max_unreadable_share": ("Worst source's unreadable rows",      "share", "at most"),
     "max_dropped_share":    ("Worst source's dropped rows",         "share", "at most"),
     "max_shrink_share":     ("Worst source's loss since last time", "share", "at most"),
+    "max_refusal_share":    ("Worst source's refusals",             "share", "at most"),
     "max_length_drift":     ("Drift of the mean response length",   "share", "at most"),
 }
 LANGUAGES = {
@@ -89,13 +90,17 @@ class CleanedLine:
 
 @dataclass(frozen=True)
 class SourceLine:
-    """One source's way through the stages; `change` is in published rows since the parent."""
+    """One source's way through the stages; `change` is in published rows since the parent.
+
+    `refusals` is how many of its published rows turn their user down.
+    """
 
     name: str
     rows_in: int
     dropped: tuple[int, ...]
     rows_out: int
     change: int | None
+    refusals: int
     licence: str
     revision: str
 
@@ -212,6 +217,7 @@ def meaning(reason: str) -> str:
 def source_lines(manifest: CorpusManifest, parent: CorpusManifest | None) -> tuple[SourceLine, ...]:
     """Every source in the recipe's order."""
     before = {source.name: source.rows_out for source in parent.sources} if parent else {}
+    refused = {rate.source: rate.refusals for rate in manifest.statistics.refusals}
     taken: dict[tuple[str, str], int] = {}
     for drop in manifest.drops:
         taken[drop.source, drop.stage] = taken.get((drop.source, drop.stage), 0) + drop.rows
@@ -222,6 +228,7 @@ def source_lines(manifest: CorpusManifest, parent: CorpusManifest | None) -> tup
             dropped=tuple(taken.get((source.name, stage), 0) for stage in Stage),
             rows_out=source.rows_out,
             change=source.rows_out - before[source.name] if source.name in before else None,
+            refusals=refused.get(source.name, 0),
             licence=source.licence,
             revision=source.revision or source.raw_digest,
         )

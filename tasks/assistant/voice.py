@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tasks.filter.patterns import either
+from tasks.assistant.patterns import either
 
 # What a response quotes, shows or supposes, each with the reason why it is not its own claim.
 QUOTED = either(r"""

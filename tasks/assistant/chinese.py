@@ -1,6 +1,6 @@
 """How Chinese responses say who they are, and how they refuse."""
 
-from tasks.filter.patterns import RefusalWords, any_of, either
+from tasks.assistant.patterns import RefusalWords, any_of, either
 
 # --- Names -----------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from tasks.filter.refusal import is_refusal
-from tests.filter.assistant_cases import assistant_cases, shares
+from tasks.assistant.refusal import is_refusal
+from tests.assistant.assistant_cases import assistant_cases, shares
 
 TARGET = 0.97
 

@@ -7,10 +7,10 @@ So do letters, scenes and excuses that the user asked for, and texts he gave to 
 
 import polars as pl
 
-from tasks.filter import chinese, english
-from tasks.filter.evidence import of_suspects
-from tasks.filter.patterns import RefusalWords
-from tasks.filter.voice import composes, own_voice, reworks_a_text
+from tasks.assistant import chinese, english
+from tasks.assistant.patterns import RefusalWords
+from tasks.assistant.suspects import of_suspects
+from tasks.assistant.voice import composes, own_voice, reworks_a_text
 
 SUSPECT_CHARS = 300
 SUSPECTS = [*english.REFUSAL_PARTS, *chinese.REFUSAL_PARTS]
