@@ -9,25 +9,23 @@ from typing import Any
 from prefect.futures import PrefectFuture, as_completed
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.text import Text
 
-from flows.terminal import err, plain
+from flows.terminal import err, told
+from tasks.download.progress import watching
 
 _console = err
 _watched = False
-_TOLD = (logging.getLogger("tasks"), logging.getLogger("trainer"))
-
-
-class _Teller(logging.Handler):
-    """Shows what stages and trainer log, below the step they are in."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _console.print(plain(f"    {record.getMessage()}"))
 
 
 @contextlib.contextmanager
@@ -35,16 +33,11 @@ def watched(quiet: bool) -> Iterator[None]:
     """Show progress on standard error while the block runs, unless `quiet`."""
     global _watched  # noqa: PLW0603
     before, _watched = _watched, not quiet
-    teller = _Teller(logging.INFO)
-    for logger in _TOLD if not quiet else ():
-        logger.setLevel(logging.INFO)
-        logger.addHandler(teller)
     try:
-        yield
+        with contextlib.nullcontext() if quiet else told(logging.INFO):
+            yield
     finally:
         _watched = before
-        for logger in _TOLD:
-            logger.removeHandler(teller)
 
 
 @contextlib.contextmanager
@@ -85,12 +78,38 @@ def _bar(what: str, total: int | None) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
-    count = () if total is None else (MofNCompleteColumn(),)
     with Progress(
-        *columns, *count, TimeElapsedColumn(), console=_console, transient=True
+        *columns, _Count(), TimeElapsedColumn(), console=_console, transient=True
     ) as progress:
         bar = progress.add_task(what, total=total)
-        yield lambda: progress.advance(bar)
+        with watching(_Downloads(progress)):
+            yield lambda: progress.advance(bar)
+
+
+class _Downloads:
+    """Below the bar of the step, one for each source that is on its way."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+
+    def __call__(self, source: str, done_bytes: int, total_bytes: int | None) -> None:
+        if source not in self._bars:
+            self._bars[source] = self._progress.add_task(f"  {source}", total=None, bytes=True)
+        bar, on_its_way = self._bars[source], done_bytes != total_bytes
+        self._progress.update(bar, completed=done_bytes, total=total_bytes, visible=on_its_way)
+
+
+_BYTES, _PIECES = DownloadColumn(), MofNCompleteColumn()
+
+
+class _Count(ProgressColumn):
+    """How many of how many: pieces of work, or bytes of a download."""
+
+    def render(self, task: Task) -> Text:
+        if "bytes" in task.fields:
+            return _BYTES.render(task)
+        return _PIECES.render(task) if task.total is not None else Text()
 
 
 def _done(what: str, began: float) -> None:

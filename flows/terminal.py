@@ -1,8 +1,10 @@
 """How the command line shows things: tables, or one JSON object; corpus text is plain text."""
 
+import contextlib
 import json
+import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,32 @@ err = Console(file=sys.stderr, highlight=False, soft_wrap=True)
 def plain(text: str) -> Text:
     """Corpus text for a terminal: no markup, no escape sequence, no change of direction."""
     return Text(printable(text))
+
+
+class _Teller(logging.Handler):
+    """Shows what stages and trainer log, below the step they are in."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not (err.is_terminal and record.name in _IN_BARS):
+            err.print(plain(f"    {record.getMessage()}"))
+
+
+_TOLD = (logging.getLogger("tasks"), logging.getLogger("trainer"))
+_IN_BARS = ("tasks.download.progress",)  # a terminal has bars of it
+
+
+@contextlib.contextmanager
+def told(level: int) -> Iterator[None]:
+    """Show on standard error what stages and trainer log at a level while the block runs."""
+    teller = _Teller(level)
+    for logger in _TOLD:
+        logger.setLevel(level)
+        logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        for logger in _TOLD:
+            logger.removeHandler(teller)
 
 
 def one_object(value: Any) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,6 @@ MAX_REDIRECTS = 10
 ANSWER_S = 120.0  # from the request to the end of the answer's headers
 _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 TIMEOUT = httpx.Timeout(connect=15, read=60, write=60, pool=15)  # seconds
-WORTH_ANOTHER_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -101,10 +100,13 @@ def _followed(
     url, login = without_login(transfer.url)
     request = line.client.build_request(method, url, headers=dict(headers))
     for _ in range(MAX_REDIRECTS + 1):
-        with _turn(line, transfer, request.url.host):
+        line.stop.check()
+        host = request.url.host
+        with line.patience.turn(host, transfer.what, line.stop.check):
             response = _send(line.client, request, login)
             try:
-                _heed_pause(line, response)
+                wait_s = retry_after_s(response.headers.get("Retry-After"))
+                line.patience.heed(host, response.status_code, wait_s)
                 if response.next_request is None:
                     yield response
                     return
@@ -152,26 +154,6 @@ def _begun_within(seconds: float, request: httpx.Request) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-@contextlib.contextmanager
-def _turn(line: Line, transfer: Transfer, host: str) -> Iterator[None]:
-    patience = line.patience
-    line.stop.check()
-    quiet_s = patience.hosts.quiet_s(host, patience.clock)
-    if quiet_s > patience.longest_retry_after_s:
-        raise TryAgain(f"{transfer.what} was not asked, for {host} is too busy", wait_s=quiet_s)
-    with patience.hosts.turn(host, patience.clock, patience.sleep, line.stop.check):
-        yield
-
-
-def _heed_pause(line: Line, response: httpx.Response) -> None:
-    """Leave the whole host alone where it asks for that: its other files are no different."""
-    if response.status_code in (429, 503):
-        wait_s = retry_after_s(response.headers.get("Retry-After"))
-        if wait_s is not None:
-            patience = line.patience
-            patience.hosts.pause(response.request.url.host, patience.clock() + wait_s)
 
 
 def _check_redirect(url: httpx.URL, target: httpx.URL) -> None:
@@ -255,43 +237,6 @@ def is_encoded(response: httpx.Response) -> bool:
     """Whether the body is compressed on its way, although nobody asked for it."""
     encoding: str = response.headers.get("Content-Encoding", "identity")
     return encoding.lower() != "identity"
-
-
-@contextlib.contextmanager
-def getting_on(done_bytes: Callable[[], int]) -> Iterator[None]:
-    """Let a failure that left a good deal more of the file behind not count against the others."""
-    before_bytes = done_bytes()
-    try:
-        yield
-    except TryAgain as error:
-        if done_bytes() - before_bytes < WORTH_ANOTHER_BYTES:
-            raise
-        raise TryAgain(str(error), error.wait_s, got_on=True) from error.__cause__
-
-
-class Pace:
-    """How fast a body comes: one that only drips holds a line for ever, and no time-out sees it."""
-
-    def __init__(self, transfer: Transfer, patience: Patience) -> None:
-        """The first window starts now."""
-        self._transfer = transfer
-        self._patience = patience
-        self._began = patience.clock()
-        self._bytes = 0
-
-    def add(self, size_bytes: int) -> None:
-        """So many bytes came; raises TryAgain at the end of a window that had too few of them."""
-        patience = self._patience
-        self._bytes += size_bytes
-        elapsed_s = patience.clock() - self._began
-        if elapsed_s < patience.window_s:
-            return
-        if self._bytes < patience.slowest_bytes_per_s * elapsed_s:
-            raise TryAgain(
-                f"{self._transfer.what} sent {self._bytes:,} bytes in {elapsed_s:.0f} s, expected "
-                f"{patience.slowest_bytes_per_s:,} a second at least"
-            )
-        self._began, self._bytes = patience.clock(), 0
 
 
 def _number(digits: str) -> int | None:

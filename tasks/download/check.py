@@ -20,7 +20,7 @@ from tasks.download.answers import (
     is_encoded,
     open_line,
 )
-from tasks.download.checked import Checked, State
+from tasks.download.checked import Checked, State, counted
 from tasks.download.crew import all_of
 from tasks.download.hosts import CONNECTIONS
 from tasks.download.http import definition_of, transfers
@@ -80,7 +80,7 @@ def _check_local(upstream: LocalUpstream, raw: RawFolder) -> Checked:
     found = find_local(upstream, raw)
     remembered = raw.remembered(definition_of_local(upstream))
     size_bytes = sum(one.status.st_size for one in found)
-    now = f"{len(found):,} files, {size_bytes:,} bytes"
+    now = f"{counted(len(found))}, {size_bytes:,} bytes"
     if remembered is None:
         return Checked(source=raw.source, state=State.NEW, detail=f"{now}; never downloaded")
     files = remembered[0].files
@@ -96,7 +96,7 @@ def _check_local(upstream: LocalUpstream, raw: RawFolder) -> Checked:
     ]
     if not different:
         return Checked(source=raw.source, state=State.UNCHANGED, detail=f"{now}, the same bytes")
-    then = f"{len(files):,} files, {sum(file.size_bytes for file in files):,} bytes"
+    then = f"{counted(len(files))}, {sum(file.size_bytes for file in files):,} bytes"
     detail = f"{then} → {now}; {len(different):,} of them differ, the first is {different[0]}"
     return Checked(source=raw.source, state=State.CHANGED, detail=detail)
 

@@ -30,3 +30,8 @@ class Checked(Frozen):
     state: State
     detail: str = Field(description="one line: what was compared, then and now, or the error")
     requests: int = Field(0, ge=0, description="that were sent")
+
+
+def counted(count: int) -> str:
+    """So many files, as people write it."""
+    return "1 file" if count == 1 else f"{count:,} files"

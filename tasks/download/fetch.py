@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from schemas.manifest import RawReceipt
 from schemas.upstream import Upstream
 from tasks.download.patience import Patience
-from tasks.download.progress import Progress
+from tasks.download.progress import Progress, telling
 from tasks.download.raw import RawFolder
 from tasks.lake import Lake
 
@@ -21,6 +21,7 @@ def download(
 ) -> RawReceipt:
     """Bring a source's files into the lake; the receipt names them, their bytes and their origin.
 
+    `progress` is told how far it is; without it, whoever watches (`progress.watching`) and the log.
     Files that are there already are not copied or downloaded again. A killed or failed download
     leaves no receipt; one over HTTP or from the Hub goes on where it stopped. Of a source that is
     streamed from the Hub, only `columns` are kept, if any are given.
@@ -33,6 +34,7 @@ def download(
         StorageError: the lake cannot be written.
     """
     raw = RawFolder(lake, source.name)
+    progress = progress or telling(source.name)
     if source.local is not None:
         from tasks.download.local import fetch_local
 

@@ -4,17 +4,16 @@ import bz2
 import contextlib
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from schemas.errors import SourceError
 from schemas.manifest import RawReceipt
-from schemas.upstream import HttpUpstream, HubUpstream, LocalUpstream, Upstream
+from schemas.upstream import HttpUpstream, HubUpstream, Upstream
 from tasks.download.answers import (
     Line,
-    Pace,
     ask,
     body_bytes,
     check_answer,
@@ -24,9 +23,10 @@ from tasks.download.answers import (
 )
 from tasks.download.content import SNIFFED_BYTES, not_data, served_instead
 from tasks.download.http import definition_of, transfers
-from tasks.download.local import definition_of_local, find_local
+from tasks.download.local import find_local
+from tasks.download.pace import Pace
 from tasks.download.patience import Patience, TryAgain
-from tasks.download.raw import RawFolder, Remembered
+from tasks.download.raw import RawFolder
 from tasks.download.redact import redact_logs
 from tasks.download.state import Transfer
 from tasks.lake import Lake
@@ -44,6 +44,10 @@ WHOLE_STARTS = (b"PAR1", b"PK\x03\x04", b"ARROW1", b"\x28\xb5\x2f\xfd", b"\xff\x
 
 
 class _Unpacker(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
@@ -52,6 +56,10 @@ UNPACKERS: dict[str, Callable[[], _Unpacker]] = {
     ".bz2": bz2.BZ2Decompressor,
     ".xz": lzma.LZMADecompressor,
 }
+
+
+class NotPacked(Exception):
+    """The bytes are not what the file's name says."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +81,18 @@ class Head:
 
 @contextlib.contextmanager
 def head(
-    source: Upstream, lake: Lake, max_bytes: int = HEAD_BYTES, patience: Patience = PATIENCE
+    source: Upstream,
+    lake: Lake,
+    max_bytes: int = HEAD_BYTES,
+    patience: Patience = PATIENCE,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[Head]:
     """Yield files with a source's first records, to be read until the block ends, never changed.
 
-    A source that is in the lake, or on this machine, is not asked for over the network. Else it
-    is the start of its first file: `max_bytes` as they are sent, unpacked where they are packed
-    with gzip, bzip2 or xz; or all of it, where it is of a kind that cannot be read in part.
+    A source that is in the lake, or on this machine, is not asked for over the network: it is there
+    in full, but of files that are packed with gzip, bzip2 or xz about `max_bytes`, unpacked. Else
+    it is the start of its first file: `max_bytes` as they are sent, unpacked like these; or all of
+    it, where it is of a kind that cannot be read in part. `columns` as for `fetch.download`.
 
     Raises:
         SourceError: upstream refuses, has no data, or its first file cannot be read in part and
@@ -87,62 +100,68 @@ def head(
         StorageError: the lake cannot be written.
     """
     raw = RawFolder(lake, source.name)
-    if source.local is not None:
-        with _local_head(source.local, raw) as found:
-            yield found
-    elif source.http is not None:
-        with _http_head(source.http, raw, max_bytes, patience) as found:
-            yield found
-    elif source.hub is not None:
-        with _hub_head(source.hub, raw, max_bytes, patience) as found:
-            yield found
-    else:
-        raise AssertionError("a source has exactly one of local, http, hub")
+    with lake.scratch() as folder:
+        if source.local is not None:
+            here = ((one.name, one.path) for one in find_local(source.local, raw))
+            yield _start_of(here, folder, max_bytes)
+        elif source.http is not None:
+            with _http_head(source.http, raw, folder, max_bytes, patience) as found:
+                yield found
+        elif source.hub is not None:
+            yield _hub_head(source.hub, raw, folder, max_bytes, patience, columns)
+        else:
+            raise AssertionError("a source has exactly one of local, http, hub")
 
 
-@contextlib.contextmanager
-def remembered_head(raw: RawFolder, past: tuple[Remembered, RawReceipt]) -> Iterator[Head]:
-    """Yield what the lake holds: all files of a folder, or the first one of a bucket."""
-    receipt = past[1]
-    names = tuple(file.name for file in receipt.files)
+def _remembered_head(raw: RawFolder, receipt: RawReceipt, folder: Path, max_bytes: int) -> Head:
+    """What the lake holds: all files of a folder, or the first one of a bucket."""
     if raw.lake.folder is not None:
-        yield Head(raw.lake.folder / receipt.uri, names, cut=False)
-        return
-    with raw.lake.scratch() as folder:
-        path = folder / names[0]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(raw.lake.read(f"{receipt.uri}/{names[0]}"))
-        yield Head(folder, names[:1], cut=False)
+        there = raw.lake.folder / receipt.uri
+        files = ((file.name, there / file.name) for file in receipt.files)
+        return _start_of(files, folder, max_bytes)
+    name = receipt.files[0].name
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(raw.lake.read(f"{receipt.uri}/{name}"))
+    return Head(folder, (name,), cut=False)
 
 
-@contextlib.contextmanager
-def _local_head(upstream: LocalUpstream, raw: RawFolder) -> Iterator[Head]:
-    past = raw.remembered(definition_of_local(upstream))
-    if past is not None:
-        with remembered_head(raw, past) as found:
-            yield found
-        return
-    with raw.lake.scratch() as folder:
-        names = []
-        for one in find_local(upstream, raw):
-            link = folder / one.name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(one.path.resolve())
-            names.append(one.name)
-        yield Head(folder, tuple(names), cut=False)
+def _start_of(files: Iterable[tuple[str, Path]], folder: Path, max_bytes: int) -> Head:
+    """Links to files by name, and the beginnings of packed ones: about `max_bytes` of all these.
+
+    What comes after a file of which there is more is left out.
+    """
+    names: list[str] = []
+    unpacked_bytes = 0
+    for name, path in files:
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        start = place.with_suffix("")
+        cut = None
+        if path.suffix.lower() in UNPACKERS and not _only_whole(path) and not start.exists():
+            with contextlib.suppress(NotPacked):  # what it is, its reader says
+                cut = _unpack(path, start, max_bytes, max_bytes)
+        if cut is None:
+            place.symlink_to(path.resolve())
+            names.append(name)
+            continue
+        names.append(start.relative_to(folder).as_posix())
+        unpacked_bytes += start.stat().st_size
+        if cut or unpacked_bytes >= max_bytes:
+            return Head(folder, tuple(names), cut=True)
+    return Head(folder, tuple(names), cut=False)
 
 
 @contextlib.contextmanager
 def _http_head(
-    upstream: HttpUpstream, raw: RawFolder, max_bytes: int, patience: Patience
+    upstream: HttpUpstream, raw: RawFolder, folder: Path, max_bytes: int, patience: Patience
 ) -> Iterator[Head]:
     past = raw.remembered(definition_of(upstream))
     if past is not None:
-        with remembered_head(raw, past) as found:
-            yield found
+        yield _remembered_head(raw, past[1], folder, max_bytes)
         return
     redact_logs()
-    with raw.lake.scratch() as folder, open_line(patience) as line:
+    with open_line(patience) as line:
         transfer = transfers(upstream, raw.source, folder, None)[0]
 
         def fetch(most_bytes: int) -> bool:
@@ -156,24 +175,29 @@ def _http_head(
         yield _read(folder, transfer.name, fetch, max_bytes, transfer.what)
 
 
-@contextlib.contextmanager
 def _hub_head(
-    upstream: HubUpstream, raw: RawFolder, max_bytes: int, patience: Patience
-) -> Iterator[Head]:
+    upstream: HubUpstream,
+    raw: RawFolder,
+    folder: Path,
+    max_bytes: int,
+    patience: Patience,
+    columns: Sequence[str] | None,
+) -> Head:
+    from tasks.download.hub import definition_of as definition_of_hub
     from tasks.download.hub import head_hub
+    from tasks.download.hub_repository import Repository
 
-    with raw.lake.scratch() as scratch:
-        folder = scratch / "head"
-        folder.mkdir()
-        (path,), cut = head_hub(upstream, max_bytes, patience, folder, raw.source)
-        name = path.relative_to(folder).as_posix()
+    hub = Repository.open(raw.source, upstream, patience)
+    past = raw.remembered(definition_of_hub(hub, columns))
+    if past is not None:
+        return _remembered_head(raw, past[1], folder, max_bytes)
+    path, cut = head_hub(hub, max_bytes, folder)
+    name = path.relative_to(folder).as_posix()
 
-        def fetch(most_bytes: int) -> bool:
-            if most_bytes == max_bytes:
-                return cut
-            return head_hub(upstream, most_bytes, patience, folder, raw.source)[1]
+    def fetch(most_bytes: int) -> bool:
+        return cut if most_bytes == max_bytes else head_hub(hub, most_bytes, folder)[1]
 
-        yield _read(folder, name, fetch, max_bytes, f"source {raw.source!r}: {name}")
+    return _read(folder, name, fetch, max_bytes, f"source {raw.source!r}: {name}")
 
 
 def _read(folder: Path, name: str, fetch: Callable[[int], bool], max_bytes: int, what: str) -> Head:
@@ -191,7 +215,12 @@ def _read(folder: Path, name: str, fetch: Callable[[int], bool], max_bytes: int,
         return Head(folder, (name,), cut=False)
     if path.suffix.lower() in UNPACKERS:
         unpacked = path.with_suffix("")
-        _unpack(path, unpacked, max_bytes * INFLATED, what)
+        try:
+            _unpack(path, unpacked, max_bytes, max_bytes * INFLATED)
+        except NotPacked as error:
+            raise SourceError(
+                f"{what} is not packed as its name says: {error}. Give a copy with --from."
+            ) from error
         name = unpacked.relative_to(folder).as_posix()
     return Head(folder, (name,), cut=True)
 
@@ -214,7 +243,7 @@ def _attempt(transfer: Transfer, line: Line, max_bytes: int) -> bool:
             raise TryAgain(f"{transfer.what} was asked for its first bytes and answers with others")
         if response.status_code == 200 and not is_encoded(response):
             whole_bytes = body_bytes(response)
-        pace = Pace(transfer, line.patience)
+        pace = Pace(transfer.what, line.patience)
         done_bytes = 0
         with transfer.data.open("wb") as file:
             for chunk in response.iter_bytes():
@@ -237,13 +266,18 @@ def _only_whole(path: Path) -> bool:
     return by_name or start[257:262] == b"ustar" or start.startswith(WHOLE_STARTS)
 
 
-def _unpack(packed: Path, path: Path, max_bytes: int, what: str) -> None:
-    """Unpack as much as there is of a packed file, and no more than `max_bytes`."""
+def _unpack(packed: Path, path: Path, packed_bytes: int, max_bytes: int) -> bool:
+    """Unpack the first bytes of a file, no more than `max_bytes`; returns whether there are more.
+
+    Raises:
+        NotPacked: they are not what its suffix says.
+    """
     unpacker = UNPACKERS[packed.suffix.lower()]()
+    with packed.open("rb") as file:
+        first, more = file.read(packed_bytes), bool(file.read(1))
     try:
-        text = unpacker.decompress(packed.read_bytes(), max_bytes)
-    except (zlib.error, lzma.LZMAError, OSError) as error:
-        raise SourceError(
-            f"{what} is not packed as its name says: {error}. Give a copy with --from."
-        ) from error
+        text = unpacker.decompress(first, max_bytes)
+    except (zlib.error, lzma.LZMAError, OSError, EOFError) as error:
+        raise NotPacked(str(error)) from error
     path.write_bytes(text)
+    return more or not unpacker.eof or bool(unpacker.unused_data)

@@ -9,7 +9,8 @@ from huggingface_hub.hf_api import RepoFile
 from schemas.manifest import RawFile, RawReceipt
 from schemas.upstream import HubUpstream
 from schemas.urls import shown
-from tasks.download.checked import Checked, State
+from tasks.download.checked import Checked, State, counted
+from tasks.download.hub_repository import COMMIT as GIT_ID
 from tasks.download.hub_repository import PARQUET, Repository, etag
 from tasks.download.names import kept_name, unique_names
 from tasks.download.patience import Patience
@@ -30,8 +31,9 @@ def fetch_hub(
     """Bring the files that match, of the commit that the revision is now, into the lake.
 
     An unchanged commit costs one request, a commit that is named in full and is in the lake none.
-    Of a changed one, only the files whose bytes the lake lacks are downloaded, under whatever name
-    it has them; the earlier receipt and its files stay. A stream keeps `columns`, None for all.
+    Of a changed one, or where other patterns match, only the files whose bytes the lake lacks are
+    downloaded, under whatever name any download of the source has them; earlier receipts and their
+    files stay. A stream keeps `columns`, None for all.
 
     Raises:
         SourceMissing: no such repository, revision or file, or the repository is private.
@@ -41,7 +43,7 @@ def fetch_hub(
         StorageError: the lake cannot be written, or its disk is too full for the download.
     """
     hub = Repository.open(raw.source, upstream, patience)
-    definition = _definition(hub, columns)
+    definition = definition_of(hub, columns)
     with raw.partial(definition[:16]) as folder:
         past = raw.remembered(definition)
         commit = hub.commit()
@@ -49,17 +51,18 @@ def fetch_hub(
             return past[1]
         listed = hub.matching_files(commit)
         origin = f"{hub.page}/tree/{commit}"
-        known = past[0] if past is not None else None
-        if upstream.stream:
-            from tasks.download.hub_stream import Stream
+        if not upstream.stream:
+            obtained = _whole_files(hub, raw, commit, folder, listed, progress)
+            return raw.keep(obtained, origin, definition, revision=commit)
 
-            stream = Stream(hub, raw, commit, folder, columns)
-            obtained = stream.parts(listed, known, progress)
-            if stream.is_cut:
-                origin += f" (the first {upstream.max_rows:,} rows)"
-        else:
-            obtained = _whole_files(hub, raw, commit, folder, listed, known, progress)
-        return raw.keep(obtained, origin, definition, revision=commit)
+        from tasks.download.hub_stream import Stream
+
+        kept = _kept(upstream, columns)
+        stream = Stream(hub, raw, commit, folder, columns)
+        obtained = stream.parts(listed, raw.streams(kept), progress)
+        if stream.is_cut:
+            origin += f" (the first {upstream.max_rows:,} rows)"
+        return raw.keep(obtained, origin, definition, revision=commit, kept=kept)
 
 
 def check_hub(
@@ -74,7 +77,7 @@ def check_hub(
     match may be all that changed. `columns` as for `fetch_hub`, whose errors these are.
     """
     hub = Repository.open(raw.source, upstream, patience)
-    past = raw.remembered(_definition(hub, columns))
+    past = raw.remembered(definition_of(hub, columns))
     commit = hub.commit()
     now = f"commit {commit[:SHOWN_COMMIT_CHARS]}…"
     asked = int(commit != upstream.revision)
@@ -83,7 +86,7 @@ def check_hub(
     listed = hub.matching_files(commit)
     if past is None:
         total_bytes = sum(file.size for file in listed)
-        detail = f"{now}, {len(listed):,} files of {total_bytes:,} bytes"
+        detail = f"{now}, {counted(len(listed))} of {total_bytes:,} bytes"
         return Checked(source=raw.source, state=State.NEW, detail=detail, requests=asked + 1)
     told = _differences(past[0], listed, hub)
     state = State.CHANGED if told else State.UNCHANGED
@@ -92,40 +95,36 @@ def check_hub(
     return Checked(source=raw.source, state=state, detail=detail, requests=asked + 1)
 
 
-def head_hub(
-    upstream: HubUpstream,
-    max_bytes: int,
-    patience: Patience,
-    scratch: Path,
-    source: str | None = None,
-) -> tuple[list[Path], bool]:
-    """The first matching file's first bytes below `scratch`, under the name a receipt would have.
+def head_hub(hub: Repository, max_bytes: int, folder: Path) -> tuple[Path, bool]:
+    """The first matching file's first bytes below `folder`, under the name a receipt would have.
 
     Of Parquet its first rows, as a Parquet file. The second value says that the file was cut, so
     that its last record may end in the middle; rows are never cut. Raises what `fetch_hub` does.
     """
-    hub = Repository.open(source or upstream.repo, upstream, patience)
     commit = hub.commit()
     first = hub.matching_files(commit)[0]
-    path = scratch / kept_name(PurePosixPath(first.path))
+    path = folder / kept_name(PurePosixPath(first.path))
     path.parent.mkdir(parents=True, exist_ok=True)
     if PurePosixPath(first.path).suffix.lower() == PARQUET:
         from tasks.download.hub_stream import write_first_rows
 
         write_first_rows(hub, first, commit, max_bytes, path)
-        return [path], False
+        return path, False
     path.write_bytes(hub.read(first, commit, 0, min(max_bytes, first.size)))
-    return [path], max_bytes < first.size
+    return path, max_bytes < first.size
 
 
-def _definition(hub: Repository, columns: Sequence[str] | None) -> str:
-    """What a download is remembered by: where it is from, and what of it is wanted."""
+def definition_of(hub: Repository, columns: Sequence[str] | None) -> str:
+    """The digest by which downloads are remembered: where they are from, and what is wanted."""
     upstream = hub.upstream
     wanted: list[object] = ["hub", hub.endpoint, upstream.repo, list(upstream.files)]
-    if upstream.stream:
-        kept = sorted(set(columns)) if columns is not None else None
-        wanted += ["stream", upstream.max_rows, kept]
-    return digest_of(wanted)
+    return digest_of([*wanted, _kept(upstream, columns)] if upstream.stream else wanted)
+
+
+def _kept(upstream: HubUpstream, columns: Sequence[str] | None) -> str:
+    """The digest of what a stream keeps of a file."""
+    names = None if columns is None else sorted(set(columns))
+    return digest_of(["stream", upstream.max_rows, names])
 
 
 def _whole_files(
@@ -134,22 +133,21 @@ def _whole_files(
     commit: str,
     folder: Path,
     listed: Sequence[RepoFile],
-    past: Remembered | None,
     progress: Progress | None,
 ) -> list[Obtained]:
     """Every file, from the lake where it is there by any name."""
     names = unique_names(kept_name(PurePosixPath(file.path)) for file in listed)
-    known = {file.etag: file for file in past.files} if past is not None else {}
+    known = _files_by_identity(raw)
     missing = [file for file in listed if etag(file) not in known]
     raw.check_space(sum(file.size for file in missing) - _bytes_below(folder))
     tally = Tally(progress, {name: file.size for name, file in zip(names, listed, strict=True)})
     obtained: list[Obtained] = []
     for name, one in zip(names, listed, strict=True):
-        before = known.get(etag(one))
         url = shown(hub.url(one, commit))
-        if past is not None and before is not None:
-            file = before if before.name == name else _renamed(before, name, url)
-            obtained.append(Obtained(file, key=raw.key_of(past.digest, before.name)))
+        if etag(one) in known:
+            sha256, key = known[etag(one)]
+            file = RawFile(name=name, sha256=sha256, size_bytes=one.size, url=url, etag=etag(one))
+            obtained.append(Obtained(file, key=key))
             tally.at(name, one.size)
             continue
         path = folder / digest_of([one.path, etag(one)])[:32]
@@ -160,8 +158,19 @@ def _whole_files(
     return obtained
 
 
-def _renamed(file: RawFile, name: str, url: str) -> RawFile:
-    return file.model_copy(update={"name": name, "url": url})
+def _files_by_identity(raw: RawFolder) -> dict[str, tuple[str, str]]:
+    """The digest and the key of every file in the lake, by what the Hub may call its bytes.
+
+    That is the digest itself, or the id of a git object, which only the Hub gives as an ETag.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for receipt in raw.receipts():
+        for file in receipt.files:
+            found = file.sha256, raw.key_of(receipt.digest, file.name)
+            known[file.sha256] = found
+            if file.rows is None and file.etag is not None and GIT_ID.fullmatch(file.etag):
+                known[file.etag] = found
+    return known
 
 
 def _differences(past: Remembered, listed: Sequence[RepoFile], hub: Repository) -> str:

@@ -4,8 +4,7 @@ The endpoint, the token and whether the network is switched off come from HF_END
 HF_HUB_OFFLINE as they are when a repository is opened. A login that is stored on this machine is
 not used, and nothing is written outside the folder that the caller names.
 
-Bytes come over plain HTTP, which a mirror speaks too. huggingface_hub's own download starts a cut
-file afresh; its Xet logs into the user's cache, sends telemetry and buffers 0.4 GB per file.
+Bytes come over plain HTTP, which a mirror speaks too, and with our own patience: decision 0008.
 """
 
 import contextlib
@@ -15,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -33,12 +33,15 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
     build_hf_headers,
     hf_raise_for_status,
+    parse_ratelimit_headers,
 )
 
 from schemas.errors import SourceError, SourceMissing
 from schemas.upstream import HubUpstream
 from schemas.urls import redacted, shown
+from tasks.documents import EXACT_DOCUMENTS, is_document
 from tasks.download.names import is_hidden, listing
+from tasks.download.pace import Pace, getting_on
 from tasks.download.patience import Patience, TryAgain, retry_after_s
 from tasks.download.redact import redact_logs
 from tasks.lake import CHUNK_BYTES, first_line, sha256_of
@@ -141,20 +144,17 @@ class Repository:
     def matching_files(self, commit: str) -> list[RepoFile]:
         """The files that a pattern matches, sorted by the parts of their paths; at least one.
 
-        A `*` matches across folders, as the Hub's own patterns do. Hidden files are skipped.
+        A `*` matches across folders, as the Hub's own patterns do. Hidden files are skipped, and
+        so are documents (`README.md`), unless `files` has the very path of one.
         """
-        there = self._ask(lambda: self._files(commit))
-        matching = [
-            file
-            for file in there
-            if any(fnmatchcase(file.path, pattern) for pattern in self.upstream.files)
-        ]
+        there = self._files(commit)
+        matching = [file for file in there if self._is_wanted(file.path)]
         if not matching:
             patterns = ", ".join(map(repr, self.upstream.files))
             raise SourceMissing(
                 f"source {self.source!r}: no file of {self.page} at commit {commit[:12]} matches "
                 f"{patterns}. {listing([file.path for file in there])} Correct hub.files in the "
-                "source's file."
+                f"source's file. {EXACT_DOCUMENTS}"
             )
         return matching
 
@@ -183,7 +183,12 @@ class Repository:
         path.touch()
         if path.stat().st_size > listed.size:
             path.write_bytes(b"")
-        self._ask(lambda: self._append(listed, commit, path, tell))
+
+        def question() -> None:
+            with getting_on(lambda: path.stat().st_size):
+                self._append(listed, commit, path, tell)
+
+        self._ask(question)
         sha256, expected = sha256_of(path), etag(listed)
         found = sha256 if listed.lfs is not None else _git_id(path)
         if (found, path.stat().st_size) != (expected, listed.size):
@@ -200,13 +205,15 @@ class Repository:
         """Bytes `start` to `end`, exclusive, of one file; asked for again until they are whole."""
 
         def question() -> bytes:
+            body = bytearray()
             with self._part(listed, commit, start, end) as response:
                 if response.status_code != 206:
                     raise self._gives_no_parts(listed, response)
-                body = bytes(response.read())
+                for chunk in self._chunks(response, listed):
+                    body += chunk
             if len(body) != end - start:
                 raise TryAgain(f"{self._what}: {len(body):,} of {end - start:,} bytes arrived")
-            return body
+            return bytes(body)
 
         return self._ask(question) if start < end else b""
 
@@ -214,7 +221,7 @@ class Repository:
         self, listed: RepoFile, commit: str, path: Path, tell: Callable[[int], None]
     ) -> None:
         """Let the file at `path` grow to its size; raise TryAgain where one answer ends before."""
-        there = before = path.stat().st_size
+        there = path.stat().st_size
         reason = "the answer ended"
         if there < listed.size:
             try:
@@ -223,7 +230,7 @@ class Repository:
                         path.write_bytes(b"")
                         there = 0
                     with path.open("ab") as file:
-                        for chunk in response.iter_bytes():  # as they come: none is lost
+                        for chunk in self._chunks(response, listed):  # as they come: none is lost
                             file.write(chunk)
                             there += len(chunk)
                             tell(there)
@@ -236,8 +243,7 @@ class Repository:
         if there < listed.size:
             raise TryAgain(
                 f"{self._what}: {there:,} of {listed.size:,} bytes of {listed.path} arrived, then "
-                f"{reason}",
-                got_on=there > before,
+                f"{reason}"
             )
 
     @contextlib.contextmanager
@@ -248,16 +254,13 @@ class Repository:
             "Range": f"bytes={start}-{end - 1}",
             "Accept-Encoding": "identity",
         }
-        with (
-            self._turn(),
-            get_session().stream(
-                "GET",
-                self.url(listed, commit),
-                headers=headers,
-                timeout=ANSWER_TIMEOUT_S,
-                follow_redirects=True,  # which leaves the token behind where the host is another
-            ) as response,
-        ):
+        with get_session().stream(
+            "GET",
+            self.url(listed, commit),
+            headers=headers,
+            timeout=ANSWER_TIMEOUT_S,
+            follow_redirects=True,  # which leaves the token behind where the host is another
+        ) as response:
             hf_raise_for_status(response)
             if (self.endpoint[:6], response.url.scheme) == ("https:", "http"):
                 raise SourceError(
@@ -269,11 +272,16 @@ class Repository:
                 raise self._gives_no_parts(listed, response)
             yield response
 
-    def _turn(self) -> contextlib.AbstractContextManager[None]:
-        """One of the connections that this process may have to the Hub."""
-        host = urlsplit(self.endpoint).hostname or ""
-        patience = self.patience
-        return patience.hosts.turn(host, patience.clock, patience.sleep, lambda: None)
+    def _chunks(self, response: Any, listed: RepoFile) -> Iterator[bytes]:
+        """The body as it comes (raises TryAgain where it only drips)."""
+        pace = Pace(f"{self._what}: {listed.path}", self.patience)
+        for chunk in response.iter_bytes():
+            yield chunk
+            pace.add(len(chunk))
+
+    @property
+    def _host(self) -> str:
+        return urlsplit(self.endpoint).hostname or ""
 
     def _gives_no_parts(self, listed: RepoFile, response: Any) -> SourceError:
         found = response.headers.get("Content-Range", "the whole file")
@@ -283,15 +291,40 @@ class Repository:
         )
 
     def _files(self, commit: str) -> list[RepoFile]:
-        tree = self.api.list_repo_tree(
-            self.upstream.repo, recursive=True, revision=commit, repo_type="dataset"
+        """Every file of a commit but the hidden ones, sorted by the parts of its path.
+
+        Asked for page by page with our own patience: that of huggingface_hub waits by itself.
+        """
+        page = f"{self.endpoint}/api/datasets/{self.upstream.repo}/tree/{commit}?recursive=true"
+        files: list[RepoFile] = []
+        while page:
+            more, page = self._ask(partial(self._page_of_files, page))
+            files += more
+        shown_ones = [file for file in files if not is_hidden(PurePosixPath(file.path))]
+        return sorted(shown_ones, key=lambda file: PurePosixPath(file.path).parts)
+
+    def _page_of_files(self, page: str) -> tuple[list[RepoFile], str]:
+        """The files on one page of a listing, and where the next page is, empty after the last."""
+        response = get_session().get(
+            page,
+            headers=build_hf_headers(token=self.api.token),
+            timeout=ANSWER_TIMEOUT_S,
+            follow_redirects=True,
         )
+        hf_raise_for_status(response)
         files = [
-            file
-            for file in tree
-            if isinstance(file, RepoFile) and not is_hidden(PurePosixPath(file.path))
+            RepoFile(**entry)  # type: ignore[no-untyped-call]
+            for entry in response.json()
+            if entry["type"] == "file"
         ]
-        return sorted(files, key=lambda file: PurePosixPath(file.path).parts)
+        return files, response.links.get("next", {}).get("url", "")
+
+    def _is_wanted(self, path: str) -> bool:
+        """Whether a pattern matches; of a document (`README.md`), only its own path does."""
+        patterns = self.upstream.files
+        if is_document(PurePosixPath(path).name):
+            return path in patterns
+        return any(fnmatchcase(path, pattern) for pattern in patterns)
 
     def _ask(self, question: Callable[[], T]) -> T:
         """The Hub's answer, asked for until patience runs out."""
@@ -300,7 +333,8 @@ class Repository:
             try:
                 if self.offline:
                     raise OfflineModeIsEnabled
-                return question()
+                with self.patience.turn(self._host, self._what):
+                    return question()
             except (TransportError, OSError, EntryNotFoundError) as error:
                 raise self._in_our_words(error) from None  # theirs may hold a signed URL
             except (ValueError, KeyError, TypeError) as error:
@@ -342,13 +376,24 @@ class Repository:
                 f"that page while logged in, and put such a token into HF_TOKEN. {copy}"
             )
         if status in (408, 425, 429) or status >= 500:
-            return TryAgain(what, retry_after_s(error.response.headers.get("Retry-After")))
+            wait_s = _wait_s(error.response)
+            self.patience.heed(self._host, status, wait_s)
+            return TryAgain(what, wait_s)
         return SourceError(f"{what}, expected 200. Check HF_ENDPOINT and hub.repo. {copy}")
 
 
 def etag(listed: RepoFile) -> str:
     """What identifies the file's bytes: the SHA-256 of an LFS file, else the git object's id."""
     return listed.lfs.sha256 if listed.lfs is not None else listed.blob_id
+
+
+def _wait_s(response: Any) -> float | None:
+    """Seconds that the Hub asks to wait, in one of the two headers by which it does."""
+    told = retry_after_s(response.headers.get("Retry-After"))
+    if told is not None or response.status_code != 429:
+        return told
+    limit = parse_ratelimit_headers(response.headers)
+    return None if limit is None or limit.remaining else float(limit.reset_in_seconds)
 
 
 def _token() -> str | bool:

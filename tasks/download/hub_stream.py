@@ -7,10 +7,11 @@ group at once, which for one of 450 MB took 1.1 GB of memory where this takes 0.
 
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import datasets
 import pyarrow as pa
@@ -50,6 +51,16 @@ class HalfRead(Frozen):
     is_whole: bool = False
 
 
+class Before(NamedTuple):
+    """One upstream file's parts, in a download that is in the lake."""
+
+    digest: str
+    parts: tuple[RawFile, ...]
+
+
+Known: TypeAlias = dict[tuple[str, int | None], Before]
+
+
 @dataclass
 class Stream:
     """One commit's Parquet files, as parts in `folder`; `is_cut` once max_rows ended it."""
@@ -62,39 +73,49 @@ class Stream:
     is_cut: bool = False
 
     def parts(
-        self, listed: Sequence[RepoFile], past: Remembered | None, progress: Progress | None
+        self, listed: Sequence[RepoFile], past: Iterable[Remembered], progress: Progress | None
     ) -> list[Obtained]:
         """Every file's parts, in order; at least one of each file that is read, if without rows.
 
-        The parts of a file whose bytes are those of last time are taken from the lake.
+        The parts of a file whose bytes are those of a stream of the `past`, which kept the same of
+        them, are taken from the lake.
         """
         self._check_names(listed)
         names = unique_names(kept_name(PurePosixPath(file.path)) for file in listed)
         tally = Tally(progress, {name: file.size for name, file in zip(names, listed, strict=True)})
-        known = _parts_by_etag(past.files) if past is not None else {}
         max_rows = self.hub.upstream.max_rows
+        known = _parts_by_place(past, max_rows)
+        self._check_space(listed, known)
         obtained: list[Obtained] = []
         rows = 0
         for name, one in zip(names, listed, strict=True):
             if rows == max_rows:
                 self.is_cut = True
                 break
-            before, rows_before = known.get(etag(one), ((), 0))
-            if past is not None and before and (max_rows is None or rows_before == rows):
+            before = known.get((etag(one), None if max_rows is None else rows))
+            if before is not None:
                 found = [
                     Obtained(
                         self._named(part, name, number, one),
-                        key=self.raw.key_of(past.digest, part.name),
+                        key=self.raw.key_of(before.digest, part.name),
                     )
-                    for number, part in enumerate(before)
+                    for number, part in enumerate(before.parts)
                 ]
             else:
                 left = None if max_rows is None else max_rows - rows
                 found = self._read(one, name, left, tally)
             rows += sum(part.file.rows or 0 for part in found)
+            self.is_cut |= before is not None and rows == max_rows  # it may have more
             obtained += found
             tally.at(name, one.size)
         return obtained
+
+    def _check_space(self, listed: Sequence[RepoFile], known: Known) -> None:
+        """See that there is room for all files, where all of each is kept and its size is known."""
+        if self.columns is None and self.hub.upstream.max_rows is None:
+            missing = [file.size for file in listed if (etag(file), None) not in known]
+            there = sum(path.stat().st_size for path in self.folder.rglob(f"*{PARQUET}"))
+            self.raw.check_space(sum(missing) - there)
 
     def _check_names(self, listed: Sequence[RepoFile]) -> None:
         others = [file.path for file in listed if not file.path.lower().endswith(PARQUET)]
@@ -134,6 +155,7 @@ class Stream:
             stream.load_state_dict(half.state)
         done = sum(part.rows or 0 for part in half.parts)
         total = table.rows if limit is None else min(limit, table.rows)
+        self.raw.check_space(table.kept_bytes * (total - done) // max(1, table.rows))
         batches = stream.iter(batch_size=table.batch_rows)
         while not half.is_whole:
             path = folder / f"{len(half.parts)}{PARQUET}"
@@ -217,6 +239,22 @@ class _Table:
         return int(self.file.metadata.num_rows)
 
     @property
+    def kept_bytes(self) -> int:
+        """Bytes of the wanted columns as upstream packs them: about those that they will have."""
+        metadata = self.file.metadata
+        chunks = [
+            group.column(number)
+            for group in map(metadata.row_group, range(metadata.num_row_groups))
+            for number in range(metadata.num_columns)
+        ]
+        wanted = tuple(f"{name}." for name in self.names)
+        return sum(
+            chunk.total_compressed_size
+            for chunk in chunks
+            if f"{chunk.path_in_schema}.".startswith(wanted)
+        )
+
+    @property
     def batch_rows(self) -> int:
         """Rows that are in memory at a time; the same for the same file."""
         return max(1, min(BATCH_ROWS, int(BATCH_BYTES / self.row_bytes)))
@@ -274,15 +312,20 @@ def _write(path: Path, half: HalfRead) -> None:
     new.replace(path)
 
 
-def _parts_by_etag(files: Sequence[RawFile]) -> dict[str, tuple[list[RawFile], int]]:
-    """Last time's parts by what identifies their file, and the rows that came before them."""
-    by_url: dict[str, tuple[list[RawFile], int]] = {}
-    rows = 0
-    for file in files:
-        parts, _ = by_url.setdefault(file.url or "", ([], rows))
-        parts.append(file)
-        rows += file.rows or 0
-    return {parts[0].etag or "": (parts, before) for parts, before in by_url.values()}
+def _parts_by_place(past: Iterable[Remembered], max_rows: int | None) -> Known:
+    """The parts of each file in the lake, by what identifies it and the rows before it.
+
+    Where rows are not counted, those before it do not matter.
+    """
+    known: Known = {}
+    for download in past:
+        rows = 0
+        for _, parts in groupby(download.files, key=lambda part: part.url):
+            found = Before(download.digest, tuple(parts))
+            place = None if max_rows is None else rows
+            known[found.parts[0].etag or "", place] = found
+            rows += sum(part.rows or 0 for part in found.parts)
+    return known
 
 
 @contextlib.contextmanager

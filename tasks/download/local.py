@@ -1,8 +1,9 @@
 """Files on this machine: hashed and copied in one pass, never linked, for their owner edits them.
 
 What is read from a folder: regular files that a pattern matches, sorted by the parts of their
-paths. Hidden files and folders are skipped, and so are linked folders; a matching link to a file
-is read where its target lies in the same folder, and refused where it does not.
+paths. Hidden files and folders are skipped, and so are linked folders, and documents (`README.md`)
+unless a pattern is the very path of one; a matching link to a file is read where its target lies in
+the same folder, and refused where it does not.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from schemas.errors import SourceChanged, SourceError, SourceMissing
 from schemas.manifest import RawFile, RawReceipt
 from schemas.upstream import LocalUpstream
+from tasks.documents import EXACT_DOCUMENTS, is_document
 from tasks.download.content import is_lfs_pointer
 from tasks.download.names import is_hidden, kept_name, listing, unique_names
 from tasks.download.progress import Progress, Tally
@@ -105,11 +107,16 @@ def _matching(root: Path, patterns: Sequence[str], raw: RawFolder) -> list[PureP
     source = raw.source
     there = sorted(_files_below(root, raw), key=lambda path: path.parts)
     wanted = set().union(*(_glob(root, pattern, source) for pattern in patterns))
-    matching = [path for path in there if path in wanted]
+    matching = [
+        path
+        for path in there
+        if path in wanted and (str(path) in patterns or not is_document(path.name))
+    ]
     if not matching:
         raise SourceMissing(
             f"source {source!r}: no file in {root} matches {', '.join(map(repr, patterns))}. "
-            f"{listing([str(path) for path in there])} Correct the path or its patterns."
+            f"{listing([str(path) for path in there])} Correct the path or its patterns. "
+            f"{EXACT_DOCUMENTS}"
         )
     for path in matching:
         _check_link(root, path, source)

@@ -1,9 +1,10 @@
 """How long to keep trying an upstream that does not answer, and how to read when it says wait."""
 
+import contextlib
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -80,6 +81,26 @@ class Patience:
                 "%s; attempt %d of %d, the next in %.0f s", what, failures, self.attempts, wait_s
             )
             self.sleep(wait_s)
+
+    @contextlib.contextmanager
+    def turn(
+        self, host: str, what: str, still_wanted: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
+        """Hold one of a host's connections, once there is one and the host may be asked.
+
+        Raises:
+            TryAgain: it asked to be left alone for longer than `longest_retry_after_s`.
+        """
+        quiet_s = self.hosts.quiet_s(host, self.clock)
+        if quiet_s > self.longest_retry_after_s:
+            raise TryAgain(f"{what} was not asked, for {host} is too busy", wait_s=quiet_s)
+        with self.hosts.turn(host, self.clock, self.sleep, still_wanted):
+            yield
+
+    def heed(self, host: str, status: int, wait_s: float | None) -> None:
+        """Leave the whole host alone where it asks for that: its other files are no different."""
+        if status in (429, 503) and wait_s is not None:
+            self.hosts.pause(host, self.clock() + wait_s)
 
     def _backoff_s(self, failures: int) -> float:
         jitter_s = random.uniform(0, 1)  # noqa: S311 - so that many who wait do not wake as one

@@ -1,13 +1,59 @@
-"""How far a download has come, told to whoever asked."""
+"""How far a download has come, told to whoever asked, to whoever watches, and to the log."""
 
+import contextlib
+import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from schemas.manifest import RawFile
 
 Progress: TypeAlias = Callable[[int, int | None], None]
 """Called with the bytes that are there and the bytes there will be, None where that is unknown."""
+
+Watcher: TypeAlias = Callable[[str, int, int | None], None]
+"""Called with the name of a source, and then as Progress is."""
+
+WATCHED_EVERY_S = 0.1
+LOGGED_EVERY_S = 30.0
+MEGABYTE = 1_000_000
+
+_watchers: list[Watcher] = []
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Tell a watcher how far every download of this process is, while the block runs."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
+
+
+def telling(source: str, clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Tell of a source's bytes: watchers every WATCHED_EVERY_S, the log every LOGGED_EVERY_S.
+
+    Watchers are told of the last byte whenever it comes.
+    """
+    watched_at, logged_at = float("-inf"), clock()
+
+    def tell(done_bytes: int, total_bytes: int | None) -> None:
+        nonlocal watched_at, logged_at
+        now = clock()
+        if now - watched_at >= WATCHED_EVERY_S or done_bytes == total_bytes:
+            watched_at = now
+            for watcher in tuple(_watchers):
+                watcher(source, done_bytes, total_bytes)
+        if now - logged_at >= LOGGED_EVERY_S:
+            logged_at = now
+            of = "" if total_bytes is None else f" of {total_bytes / MEGABYTE:,.1f}"
+            log.info("source %s: %.1f%s MB are there", source, done_bytes / MEGABYTE, of)
+
+    return tell
 
 
 class Tally:

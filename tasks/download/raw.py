@@ -30,6 +30,9 @@ class Remembered(Frozen):
     definition: str = Field(pattern=SHA256_PATTERN, description="digest of the definition")
     digest: str = Field(pattern=SHA256_PATTERN, description="names the receipt")
     revision: str | None = None
+    kept: str | None = Field(
+        None, description="digest of what a stream keeps of a file; null where files are whole"
+    )
     files: tuple[RawFile, ...]
 
 
@@ -85,6 +88,7 @@ class RawFolder:
         upstream: str,
         definition: str,
         revision: str | None = None,
+        kept: str | None = None,
     ) -> RawReceipt:
         """Move the files to their place, write the receipt last, and remember the download.
 
@@ -107,7 +111,9 @@ class RawFolder:
             data = receipt.model_dump_json(indent=1).encode()
             self.lake.put(self.key_of(digest, RECEIPT), data)
         self._remember(
-            Remembered(definition=definition, digest=digest, revision=revision, files=files)
+            Remembered(
+                definition=definition, digest=digest, revision=revision, kept=kept, files=files
+            )
         )
         return receipt
 
@@ -118,6 +124,19 @@ class RawFolder:
                 receipt = self.find(past.digest)
                 return (past, receipt) if receipt is not None else None
         return None
+
+    def receipts(self) -> Iterator[RawReceipt]:
+        """Every download that is wholly there."""
+        for digest in self.lake.folders(self.key):
+            receipt = self.find(digest)
+            if receipt is not None:
+                yield receipt
+
+    def streams(self, kept: str) -> Iterator[Remembered]:
+        """The remembered streams that kept the same of their files, and are wholly there."""
+        for past in self._memory().downloads:
+            if past.kept == kept and self.find(past.digest) is not None:
+                yield past
 
     @contextlib.contextmanager
     def partial(self, name: str) -> Iterator[Path]:

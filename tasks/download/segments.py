@@ -13,16 +13,15 @@ import httpx
 from schemas.manifest import RawFile
 from tasks.download.answers import (
     Line,
-    Pace,
     ask,
     body_bytes,
     check_answer,
     content_range,
-    getting_on,
     is_encoded,
 )
 from tasks.download.crew import Stop, all_of
 from tasks.download.hosts import CONNECTIONS
+from tasks.download.pace import Pace, getting_on
 from tasks.download.patience import TryAgain
 from tasks.download.progress import Tally
 from tasks.download.raw import RawFolder
@@ -194,7 +193,7 @@ def _attempt(number: int, board: _Board, line: Line) -> None:
         ask(line, transfer, headers) as response,
     ):
         _check_part(response, board, start, part.end)
-        pace = Pace(transfer, line.patience)
+        pace = Pace(transfer.what, line.patience)
         for chunk in response.iter_raw():
             line.stop.check()
             if board.done_bytes[number] + len(chunk) > part.end - part.start:

@@ -15,16 +15,15 @@ from schemas.errors import SourceUnreachable
 from schemas.manifest import RawFile
 from tasks.download.answers import (
     Line,
-    Pace,
     ask,
     body_bytes,
     check_answer,
     condition,
     content_range,
-    getting_on,
     half_of,
     is_encoded,
 )
+from tasks.download.pace import Pace, getting_on
 from tasks.download.patience import TryAgain
 from tasks.download.progress import Tally
 from tasks.download.raw import RawFolder
@@ -135,7 +134,7 @@ def _receive(
             digest.update(chunk)
         file.truncate()
         transfer.save(half)
-        pace = Pace(transfer, line.patience)
+        pace = Pace(transfer.what, line.patience)
         for chunk in response.iter_bytes():
             line.stop.check()
             file.write(chunk)

@@ -2,20 +2,17 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
 
-from tests.download.server import Answer, Request, Server
+from tests.download.server import Answer, File, Request, Server
 
 SIGNATURE = "5191a7e5" * 8
 """What makes a URL of the storage as good as a key."""
-
-_SPAN = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 @dataclass(frozen=True)
@@ -25,27 +22,6 @@ class Commit:
     sha: str
     files: Mapping[str, bytes]
     lfs: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Bytes:
-    """A file as the Hub and its storage give it: whole, or the range that is asked for."""
-
-    body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cut_after: int | None = None
-
-    def __call__(self, request: Request) -> Answer:
-        asked = {name.lower(): value for name, value in request.headers.items()}
-        span = _SPAN.fullmatch(asked.get("range", ""))
-        if span is None:
-            return Answer(200, self.body, self.headers, self.cut_after)
-        size = len(self.body)
-        start, end = int(span[1]), min(int(span[2] or size) + 1, size)
-        if start >= size:
-            return Answer(416, headers={"Content-Range": f"bytes */{size}"})
-        part = {"Content-Range": f"bytes {start}-{end - 1}/{size}"}
-        return Answer(206, self.body[start:end], {**self.headers, **part}, self.cut_after)
 
 
 class Hub:
@@ -67,9 +43,9 @@ class Hub:
             where = f"/datasets/{repo}/resolve/{commit.sha}/{path}"
             if path in commit.lfs:
                 self.server.answer(where, self._redirect(_etag(commit, path), etag))
-                self.server.answer(f"/lfs/{_etag(commit, path)}", Bytes(body))
+                self.server.answer(f"/lfs/{_etag(commit, path)}", File(body))
             else:
-                self.server.answer(where, Bytes(body, etag))
+                self.server.answer(where, File(body, headers=etag))
 
     def point(self, repo: str, sha: str, branch: str = "main") -> None:
         """Let a branch be at a commit."""

@@ -1,12 +1,13 @@
 """A real HTTP server on loopback that answers as it is told, well or badly, and notes who asked."""
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from email.message import Message
 from urllib.parse import unquote, urlsplit
+
+from tests.http_server import Handler, Loopback
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: the path with its query, and the headers."""
+    """What was asked: the path with its query, and the headers, by name in any case."""
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message
 
 
 Script = Answer | Callable[[Request], Answer]
@@ -82,21 +83,20 @@ def span_of(header: str, size: int) -> tuple[int, int]:
     return int(start), min(size, int(last) + 1) if last else size
 
 
-class Server:
+class Server(Loopback):
     """Answers per path, each once and the last for ever; `requests` is all that was asked.
 
     `at_once` requests wait for an answer now, and never were more than `most_at_once`.
     """
 
     def __init__(self) -> None:
+        super().__init__(_handler(self))
         self.requests: list[Request] = []
         self.most_at_once = 0
         self.letting_go = threading.Event()
         self.at_once = 0
         self._lock = threading.Lock()
         self._scripts: dict[str, list[Script]] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
 
     def answer(self, path: str, *scripts: Script) -> str:
         """Set what a path answers, in turn; returns its URL."""
@@ -125,32 +125,17 @@ class Server:
             self.at_once += change
             self.most_at_once = max(self.most_at_once, self.at_once)
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator["Server"]:
-        thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.letting_go.set()
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join()
+    def let_go(self) -> None:
+        self.letting_go.set()
 
 
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
+def _handler(server: Server) -> type[Handler]:
+    class Told(Handler):
+        def serve(self) -> None:
             server.count(+1)
             self.done = False
             try:
-                self.answer(
-                    server.next_answer(Request(self.command, self.path, dict(self.headers)))
-                )
+                self.answer(server.next_answer(Request(self.command, self.path, self.headers)))
             except (BrokenPipeError, ConnectionResetError):
                 pass  # whoever asked had heard enough
             finally:
@@ -190,9 +175,4 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.done = True
                 server.count(-1)
 
-        do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    return Handler
+    return Told

@@ -171,7 +171,7 @@ def test_a_source_that_is_in_the_lake_is_not_asked_for(
         assert (found.names, found.cut) == (("a.jsonl", "b.jsonl"), False)
         assert found.paths[1].read_bytes() == LINES
     assert server.requests == []
-    assert found.paths[0].exists(), "the lake keeps what it has"
+    assert download(http(*urls), lake, patience=patience).files, "the lake keeps what it has"
 
 
 def test_of_a_bucket_the_first_file_is_enough(server: Server, patience: Patience):
@@ -182,6 +182,70 @@ def test_of_a_bucket_the_first_file_is_enough(server: Server, patience: Patience
     with head(http(*urls), bucket, MOST, patience) as found:
         assert found.names == ("a.jsonl",)
         assert found.paths[0].read_bytes() == LINES
+
+
+# fmt: off
+PACKED = {  #                  what lies there, packed or not               names                    cut
+    "one that goes on":       ({"a.jsonl.gz": 3, "b.jsonl": 1},             ("a.jsonl",),            True),
+    "one that ends":          ({"a.jsonl.gz": 0.01, "b.jsonl": 1},          ("a.jsonl", "b.jsonl"),  False),
+    "plain before packed":    ({"a.jsonl": 1, "b.jsonl.gz": 3},             ("a.jsonl", "b.jsonl"),  True),
+    "many small ones":        ({f"{n}.jsonl.gz": 0.03 for n in range(9)},   ("0.jsonl", "1.jsonl"),  True),
+    "beside its own plain":   ({"a.jsonl": 0.01, "a.jsonl.gz": 0.01},       ("a.jsonl", "a.jsonl.gz"), False),
+    "in a folder":            ({"x/a.jsonl.gz": 3},                         ("x/a.jsonl",),          True),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("kept", ["here", "in the lake"])
+@pytest.mark.parametrize(("files", "names", "cut"), PACKED.values(), ids=PACKED)
+def test_of_packed_files_on_this_machine_the_beginning_is_unpacked(
+    lake: Lake,
+    tmp_path: Path,
+    kept: str,
+    files: dict[str, float],
+    names: tuple[str, ...],
+    cut: bool,
+):
+    folder = tmp_path / "corpus"
+    for name, times in files.items():
+        body = (LINES * 3)[: int(len(LINES) * times)]
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(gzip.compress(body) if name.endswith(".gz") else body)
+    source = Upstream.model_validate({"name": "corpus", "local": {"path": str(folder)}})
+    if kept == "in the lake":
+        download(source, lake)
+
+    with head(source, lake, MOST) as found:
+        assert (found.names, found.cut) == (names, cut)
+        last = found.paths[-1].read_bytes()
+        if last[:1] == b"{":
+            assert (LINES * 3).startswith(last)
+        if cut:
+            assert len(last) <= MOST
+
+
+@pytest.mark.parametrize("body", [LINES, b"\x1f\x8b\x08 not", b""], ids=["plain", "bad", "empty"])
+def test_what_is_packed_in_name_only_is_left_to_who_reads_it(
+    lake: Lake, tmp_path: Path, body: bytes
+):
+    (tmp_path / "a.jsonl.gz").write_bytes(body)
+    source = Upstream.model_validate(
+        {"name": "corpus", "local": {"path": str(tmp_path / "a.jsonl.gz")}}
+    )
+
+    with head(source, lake, MOST) as found:
+        assert found.paths[0].read_bytes() == body
+
+
+def test_a_local_file_that_was_edited_is_shown_as_it_is_now(lake: Lake, tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(LINES)
+    source = Upstream.model_validate({"name": "corpus", "local": {"path": str(path)}})
+    download(source, lake)
+    path.write_bytes(b"[]")
+
+    with head(source, lake) as found:
+        assert found.paths[0].read_bytes() == b"[]"
 
 
 def test_a_local_source_is_read_where_it_lies(lake: Lake, tmp_path: Path):

@@ -13,10 +13,11 @@ from huggingface_hub import constants
 from schemas.errors import SourceError, SourceMissing, SourceUnreachable
 from schemas.source import Source
 from tasks.download.fetch import download
+from tasks.download.hosts import Hosts
 from tasks.download.patience import Patience
 from tasks.lake import Lake
-from tests.download.hub_server import SIGNATURE, Bytes, Commit, Hub, hub_in_use
-from tests.download.server import Answer, Request, Server
+from tests.download.hub_server import SIGNATURE, Commit, Hub, hub_in_use
+from tests.download.server import Answer, File, Request, Server, span_of
 
 REPO = "BelleGroup/train_0.5M_CN"
 ONE, TWO = "1" * 40, "2" * 40
@@ -258,7 +259,7 @@ def test_an_lfs_file_that_is_not_the_listed_one_is_refused(
 ):
     commit = Commit(ONE, FILES, frozenset({"data/a.json"}))
     hub.publish(REPO, commit)
-    hub.server.answer(f"{RESOLVE}/data/a.json", Bytes(FILES["data/b.json"]))
+    hub.server.answer(f"{RESOLVE}/data/a.json", File(FILES["data/b.json"]))
 
     with pytest.raises(SourceError, match="did not arrive as listed"):
         download(dataset("data/a.json"), lake, patience=patience)
@@ -280,10 +281,7 @@ def test_the_token_comes_from_the_environment_and_is_never_shown(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
 
     receipt = download(dataset(), lake, patience=patience)
-    assert set(hub.server.asked("authorization") + hub.server.asked("Authorization")) == {
-        f"Bearer {TOKEN}",
-        None,
-    }
+    assert set(hub.server.asked("Authorization")) == {f"Bearer {TOKEN}"}
 
     hub.refuse(INFO, 403, "", **{"X-Error-Message": f"{TOKEN} may not"})
     with pytest.raises(SourceError) as caught:
@@ -382,6 +380,75 @@ def test_a_renamed_file_is_not_fetched_and_a_removed_one_is_gone(
     assert lake.read(f"{first.uri}/b.json") == b"[2]"
 
 
+@pytest.mark.parametrize("lfs", [False, True], ids=["git", "lfs"])
+def test_other_patterns_fetch_only_what_no_download_of_the_source_has(
+    hub: Hub, lake: Lake, patience: Patience, lfs: bool
+):
+    files = {"a.json": b"[1]", "b.json": b"[2]", "c.json": b"[3]"}
+    hub.publish(REPO, Commit(ONE, files, frozenset(files) if lfs else frozenset()))
+    download(dataset("a.json"), lake, patience=patience)
+    download(dataset("b.json"), lake, patience=patience)
+    hub.asked()
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert [line for line in hub.asked() if "resolve" in line] == [f"GET {RESOLVE}/c.json"]
+    assert [lake.read(f"{receipt.uri}/{name}") for name in files] == list(files.values())
+
+
+def test_a_commit_that_goes_back_to_an_earlier_one_fetches_nothing(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"[1]"}))
+    first = download(dataset(), lake, patience=patience)
+    hub.publish(REPO, Commit(TWO, {"a.json": b"[2]"}))
+    download(dataset(), lake, patience=patience)
+    hub.publish(REPO, Commit("3" * 40, {"a.json": b"[1]"}))
+    hub.asked()
+
+    assert download(dataset(), lake, patience=patience).digest == first.digest
+    assert not [line for line in hub.asked() if "resolve" in line]
+
+
+def test_a_copy_that_was_given_by_hand_is_not_fetched_again(
+    hub: Hub, lake: Lake, patience: Patience, tmp_path: Path
+):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"[1]"}, frozenset({"a.json"})))
+    (tmp_path / "copy.json").write_bytes(b"[1]")
+    download(dataset().at(tmp_path / "copy.json"), lake)
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert not [line for line in hub.asked() if "resolve" in line or "lfs" in line]
+    assert lake.read(f"{receipt.uri}/a.json") == b"[1]"
+
+
+def test_a_file_that_was_cut_in_the_lake_is_fetched_again(hub: Hub, lake: Lake, patience: Patience):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"[1]"}))
+    first = download(dataset("a.json"), lake, patience=patience)
+    (lake.folder / first.uri / "a.json").write_bytes(b"[")
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert lake.read(f"{receipt.uri}/a.json") == b"[1]"
+
+
+def test_documents_are_read_only_where_a_pattern_is_their_path(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    hub.publish(REPO, Commit(ONE, {"README.md": b"# A", "a.json": b"[]", "x/LICENSE": b"MIT"}))
+
+    for patterns, names in (
+        (("*",), ["a.json"]),
+        (("*", "README.md"), ["README.md", "a.json"]),
+        (("x/LICENSE",), ["x/LICENSE"]),
+    ):
+        receipt = download(dataset(*patterns), lake, patience=patience)
+        assert [file.name for file in receipt.files] == names
+    with pytest.raises(SourceMissing, match=r"A document .* where a pattern is its whole path"):
+        download(dataset("*.md"), lake, patience=patience)
+
+
 def test_two_files_of_the_same_bytes_are_both_kept(hub: Hub, lake: Lake, patience: Patience):
     hub.publish(REPO, Commit(ONE, {"a.json": b"[1]", "b.json": b"[1]"}))
 
@@ -407,8 +474,8 @@ def test_an_lfs_file_comes_from_its_storage_which_sees_no_token(
     assert receipt.files[0].etag == A_SHA256
     hosts = {"authorization": [], "none": []}
     for request in hub.server.requests:
-        asked = {name.lower(): value for name, value in request.headers.items()}
-        hosts["authorization" if "authorization" in asked else "none"].append(asked["host"])
+        kind = "authorization" if "Authorization" in request.headers else "none"
+        hosts[kind].append(request.headers["Host"])
     assert hosts["none"] == [hub.storage.removeprefix("http://")], "the last request"
     assert set(hosts["authorization"]) == {hub.server.url.removeprefix("http://")}
     assert SIGNATURE not in receipt.model_dump_json() + caplog.text
@@ -421,7 +488,7 @@ def test_a_signed_url_is_in_no_error_and_no_log(
 ):
     caplog.set_level(logging.DEBUG)
     hub.publish(REPO, Commit(ONE, FILES, LFS))
-    bad = Bytes(FILES["data/a.json"], cut_after=0) if status is None else Answer(status)
+    bad = File(FILES["data/a.json"], cut_after=0) if status is None else Answer(status)
     hub.server.answer(f"/lfs/{A_SHA256}", bad)
 
     with pytest.raises(SourceError) as caught:
@@ -432,26 +499,96 @@ def test_a_signed_url_is_in_no_error_and_no_log(
 
 
 def test_a_cut_file_goes_on_where_it_was_cut(
-    hub: Hub, lake: Lake, patience: Patience, waits: list[float]
+    hub: Hub,
+    lake: Lake,
+    patience: Patience,
+    waits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr("tasks.download.pace.WORTH_ANOTHER_BYTES", 2_000)
     body = bytes(range(256)) * 40
     commit = Commit(ONE, {"a.json": body}, frozenset({"a.json"}))
     hub.publish(REPO, commit)
     storage = f"/lfs/{hashlib.sha256(body).hexdigest()}"
-    cut = Bytes(body, cut_after=2_000)
+    cut = File(body, cut_after=2_000)
     hub.server.answer(storage, cut, cut, Answer(503), Answer(429, headers={"Retry-After": "9"}),
-                      cut, cut, Bytes(body))  # fmt: skip
+                      cut, cut, File(body))  # fmt: skip
 
     receipt = download(dataset(), lake, patience=patience)
 
     assert lake.read(f"{receipt.uri}/a.json") == body
-    ranges = [
-        span for request in hub.server.requests if request.path.startswith("/lfs")
-        for name, span in request.headers.items() if name.lower() == "range"
-    ]  # fmt: skip
-    starts = [int(span.removeprefix("bytes=").partition("-")[0]) for span in ranges]
+    asked = [request for request in hub.server.requests if request.path.startswith("/lfs")]
+    starts = [span_of(request.headers["Range"], len(body))[0] for request in asked]
     assert starts == [0, 2_000, 4_000, 4_000, 4_000, 6_000, 8_000]
     assert 9 in waits
+
+
+def test_a_body_that_drips_is_cut_and_resumed(hub: Hub, lake: Lake, waits: list[float]):
+    body = b"0123456789" * 1_000
+    hub.publish(REPO, Commit(ONE, {"a.json": body}))
+    part = {"Content-Range": f"bytes 0-{len(body) - 1}/{len(body)}"}
+    dripping = Answer(206, body, part, drip_s=0.01)
+    hub.server.answer(f"{RESOLVE}/a.json", dripping, File(body))
+    hurried = Patience(window_s=0.2, sleep=waits.append, hosts=Hosts())
+
+    receipt = download(dataset(), lake, patience=hurried)
+
+    assert lake.read(f"{receipt.uri}/a.json") == body
+    assert len(waits) == 1
+    assert span_of(hub.server.requests[-1].headers["Range"], len(body))[0] > 0, "it went on"
+
+
+# fmt: off
+PAUSES = {  #                path   status  headers                               asked for
+    "a file, 429":          ("FILE", 429,  {"Retry-After": "9"},                  9),
+    "a file, 503":          ("FILE", 503,  {"Retry-After": "9"},                  9),
+    "the commit":           (INFO,   429,  {"Retry-After": "9"},                  9),
+    "the listing":          (TREE,   429,  {"Retry-After": "9"},                  9),
+    "the Hub's own header": (TREE,   429,  {"RateLimit": '"api";r=0;t=55'},       55),
+    "something is left":    (TREE,   429,  {"RateLimit": '"api";r=7;t=55'},       0),
+    "no word of it":        (TREE,   503,  {},                                    0),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("path", "status", "headers", "quiet_s"), PAUSES.values(), ids=PAUSES)
+def test_a_hub_that_asks_to_be_left_alone_is_so_by_everybody(
+    hub: Hub,
+    lake: Lake,
+    path: str,
+    status: int,
+    headers: dict[str, str],
+    quiet_s: float,
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    where = f"{RESOLVE}/data/a.json" if path == "FILE" else path
+    hub.server.answer(where, Answer(status, headers=headers))
+    hosts = Hosts()
+    patience = Patience(attempts=1, clock=lambda: 0.0, hosts=hosts)
+
+    with pytest.raises(SourceError):
+        download(dataset("data/a.json"), lake, patience=patience)
+
+    assert hosts.quiet_s("127.0.0.1", lambda: 0.0) == quiet_s
+    hub.asked()
+    if quiet_s > 50:
+        hurried = Patience(longest_retry_after_s=50, clock=lambda: 0.0, hosts=hosts)
+        with pytest.raises(SourceError, match=r"127\.0\.0\.1 is too busy and asks to wait 55 s"):
+            download(dataset("data/b.json"), lake, patience=hurried)
+        assert hub.asked() == []
+
+
+def test_every_wait_is_ours_and_none_of_the_librarys(
+    hub: Hub, lake: Lake, patience: Patience, waits: list[float], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail(f"slept {seconds} s"))
+    hub.publish(REPO, Commit(ONE, FILES))
+    hub.server.answer(TREE, Answer(503), Answer(429, headers={"Retry-After": "3"}), Answer(503))
+
+    with pytest.raises(SourceUnreachable, match=r"answered 503 \(attempt 4, the last\)"):
+        download(dataset(), lake, patience=patience)
+
+    assert len(waits) == 3
 
 
 def test_a_killed_download_goes_on_in_the_middle_of_a_file(
@@ -460,7 +597,7 @@ def test_a_killed_download_goes_on_in_the_middle_of_a_file(
     body = bytes(range(256)) * 40
     hub.publish(REPO, Commit(ONE, {"a.json": body}))
     where = f"{RESOLVE}/a.json"
-    hub.server.answer(where, Bytes(body, cut_after=3_000), Answer(404))
+    hub.server.answer(where, File(body, cut_after=3_000), Answer(404))
     with pytest.raises(SourceMissing):
         download(dataset(), lake, patience=patience)
     hub.publish(REPO, Commit(ONE, {"a.json": body}))
@@ -469,8 +606,7 @@ def test_a_killed_download_goes_on_in_the_middle_of_a_file(
     receipt = download(dataset(), lake, patience=patience)
 
     assert lake.read(f"{receipt.uri}/a.json") == body
-    spans = {name.lower(): value for name, value in hub.server.requests[-1].headers.items()}
-    assert spans["range"] == f"bytes=3000-{len(body) - 1}"
+    assert hub.server.requests[-1].headers["Range"] == f"bytes=3000-{len(body) - 1}"
 
 
 def test_a_server_without_ranges_gives_the_file_from_its_start(
@@ -496,7 +632,7 @@ def test_bytes_of_another_range_are_refused(hub: Hub, lake: Lake, patience: Pati
 
 def test_a_git_file_that_is_not_the_listed_one_is_refused(hub: Hub, lake: Lake, patience: Patience):
     hub.publish(REPO, Commit(ONE, {"a.json": b"0123456789"}))
-    hub.server.answer(f"{RESOLVE}/a.json", Bytes(b"012345678X"))
+    hub.server.answer(f"{RESOLVE}/a.json", File(b"012345678X"))
 
     with pytest.raises(SourceError, match="did not arrive as listed"):
         download(dataset(), lake, patience=patience)
@@ -527,7 +663,7 @@ def test_a_commit_between_listing_and_download_does_not_mix_in(
 
     def then_commit(request: Request) -> Answer:
         hub.publish(REPO, Commit(TWO, {"a.json": b"[10]", "b.json": b"[20]"}))
-        return Bytes(b"[1]")(request)
+        return File(b"[1]")(request)
 
     hub.server.answer(f"{RESOLVE}/a.json", then_commit)
 

@@ -6,13 +6,16 @@ import polars as pl
 import pytest
 
 from schemas.errors import SourceError, SourceMissing, SourceUnreachable
-from schemas.upstream import HubUpstream
+from schemas.upstream import HubUpstream, Upstream
+from tasks.download.fetch import download
+from tasks.download.head import head
 from tasks.download.hub import check_hub, fetch_hub, head_hub
+from tasks.download.hub_repository import Repository
 from tasks.download.patience import Patience
 from tasks.download.raw import RawFolder
 from tasks.lake import Lake
-from tests.download.hub_server import SIGNATURE, Bytes, Commit, Hub, hub_in_use
-from tests.download.server import Answer, Server
+from tests.download.hub_server import SIGNATURE, Commit, Hub, hub_in_use
+from tests.download.server import Answer, File, Server
 
 REPO = "org/small"
 ONE, TWO = "1" * 40, "2" * 40
@@ -33,6 +36,10 @@ def raw(lake: Lake) -> RawFolder:
 
 def json_files(revision: str = "main") -> HubUpstream:
     return HubUpstream(repo=REPO, revision=revision, files=("*.json",))
+
+
+def opened(upstream: HubUpstream, patience: Patience) -> Repository:
+    return Repository.open("small", upstream, patience)
 
 
 def numbers(start: int, end: int) -> bytes:
@@ -170,7 +177,7 @@ def test_a_repository_that_does_not_answer_is_an_error(
         check_hub(json_files(), raw, patience)
     assert type(caught.value) is error
     with pytest.raises(error, match=f"source 'small'.*{words}"):
-        head_hub(json_files(), 10, patience, tmp_path, "small")
+        head_hub(opened(json_files(), patience), 10, tmp_path)
 
 
 # fmt: off
@@ -196,9 +203,9 @@ def test_the_head_is_the_start_of_the_first_file(
 ):
     hub.publish(REPO, Commit(ONE, {"x/b.json": b"no", "x/a.json": b'[{"a": 1}]'}, lfs))
 
-    found = head_hub(json_files(), max_bytes, patience, tmp_path, "small")
+    found = head_hub(opened(json_files(), patience), max_bytes, tmp_path)
 
-    assert found == ([tmp_path / "x/a.json"], cut)
+    assert found == (tmp_path / "x/a.json", cut)
     assert (tmp_path / "x/a.json").read_bytes() == b'[{"a": 1}]'[:kept]
     assert not [line for line in hub.asked() if line.endswith("b.json")]
 
@@ -206,7 +213,7 @@ def test_the_head_is_the_start_of_the_first_file(
 def test_the_head_of_an_empty_file_is_empty(hub: Hub, patience: Patience, tmp_path: Path):
     hub.publish(REPO, Commit(ONE, {"a.json": b""}))
 
-    assert head_hub(json_files(), 10, patience, tmp_path) == ([tmp_path / "a.json"], False)
+    assert head_hub(opened(json_files(), patience), 10, tmp_path) == (tmp_path / "a.json", False)
     assert (tmp_path / "a.json").read_bytes() == b""
 
 
@@ -228,24 +235,51 @@ def test_the_head_of_parquet_is_its_first_rows(
     hub.publish(REPO, Commit(ONE, {"a.parquet": numbers(start, end), "b.parquet": b"no"}))
     upstream = HubUpstream(repo=REPO, files=("*.parquet",), stream=stream)
 
-    (path,), cut = head_hub(upstream, max_bytes, patience, tmp_path)
+    path, cut = head_hub(opened(upstream, patience), max_bytes, tmp_path)
 
     assert not cut
     expected = pl.read_parquet(io.BytesIO(numbers(start, end))).head(rows)
     assert pl.read_parquet(path).equals(expected)
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole files", "stream"])
+def test_a_repository_that_is_in_the_lake_is_shown_without_the_network(
+    hub: Hub,
+    lake: Lake,
+    patience: Patience,
+    monkeypatch: pytest.MonkeyPatch,
+    stream: bool,
+):
+    hub.publish(REPO, Commit(ONE, {"a.parquet": numbers(0, 20), "b.parquet": numbers(20, 30)}))
+    source = Upstream(name="small", hub=HubUpstream(repo=REPO, files=("*.parquet",), stream=stream))
+    download(source, lake, patience=patience, columns=("text",))
+    hub.asked()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    with head(source, lake, patience=patience, columns=("text",)) as found:
+        assert pl.concat(map(pl.read_parquet, found.paths)).height == 30
+        assert not found.cut
+    assert hub.asked() == []
+
+    if stream:  # what is there lacks a column
+        with (
+            pytest.raises(SourceError, match="HF_HUB_OFFLINE"),
+            head(source, lake, patience=patience, columns=("text", "more")),
+        ):
+            pass
+
+
 def test_a_head_that_comes_late_is_waited_for(
     hub: Hub, patience: Patience, waits: list[float], tmp_path: Path
 ):
     hub.publish(REPO, Commit(ONE, FILES))
-    fine = Bytes(FILES["a.json"])
+    fine = File(FILES["a.json"])
     busy = Answer(429, headers={"Retry-After": "3"})
     hub.server.answer(
-        f"/datasets/{REPO}/resolve/{ONE}/a.json", busy, Bytes(b"0123456789", cut_after=4), fine
+        f"/datasets/{REPO}/resolve/{ONE}/a.json", busy, File(b"0123456789", cut_after=4), fine
     )
 
-    (path,), _ = head_hub(json_files(), 10, patience, tmp_path)
+    path, _ = head_hub(opened(json_files(), patience), 10, tmp_path)
 
     assert path.read_bytes() == FILES["a.json"]
     assert waits[0] == 3
@@ -257,5 +291,5 @@ def test_a_signed_url_is_in_no_error(hub: Hub, patience: Patience, tmp_path: Pat
     hub.server.answer(f"/lfs/{sha256}", Answer(404))
 
     with pytest.raises(SourceMissing) as caught:
-        head_hub(json_files(), 10, patience, tmp_path)
+        head_hub(opened(json_files(), patience), 10, tmp_path)
     assert SIGNATURE not in repr(caught.value) + repr(caught.value.__cause__)

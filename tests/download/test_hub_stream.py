@@ -3,6 +3,7 @@ import io
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import SourceError, SourceMissing, SourceUnreachable
+from schemas.errors import SourceError, SourceMissing, SourceUnreachable, StorageError
 from schemas.manifest import RawReceipt
 from schemas.upstream import HubUpstream
 from tasks.download import hub_stream
@@ -22,8 +23,8 @@ from tasks.download.hub import fetch_hub
 from tasks.download.patience import Patience
 from tasks.download.raw import RawFolder
 from tasks.lake import Lake
-from tests.download.hub_server import SIGNATURE, Bytes, Commit, Hub, hub_in_use
-from tests.download.server import Answer, Request, Server
+from tests.download.hub_server import SIGNATURE, Commit, Hub, hub_in_use
+from tests.download.server import Answer, File, Request, Server
 
 REPO = "org/large"
 ONE, TWO = "1" * 40, "2" * 40
@@ -97,11 +98,7 @@ def kept(lake: Lake, receipt: RawReceipt) -> pa.Table:
 def ranges(hub: Hub, path: str) -> list[str]:
     """What was asked of one file since the last time."""
     asked = [
-        value
-        for request in hub.server.requests
-        if request.path.endswith(path)
-        for name, value in request.headers.items()
-        if name.lower() == "range"
+        request.headers["Range"] for request in hub.server.requests if request.path.endswith(path)
     ]
     hub.server.requests.clear()
     return asked
@@ -203,6 +200,69 @@ def test_of_a_new_commit_only_the_file_that_differs_is_read(hub: Hub, lake: Lake
     assert kept(lake, first).equals(rows(0, 300))
 
 
+@pytest.mark.parametrize("max_rows", [None, 250])
+def test_other_patterns_read_only_the_files_that_no_stream_kept(
+    hub: Hub, lake: Lake, fetch: Fetch, max_rows: int | None
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    fetch("data/a.parquet", "data/b.parquet", columns=("output",), max_rows=max_rows)
+    hub.asked()
+
+    receipt = fetch(columns=("output",), max_rows=max_rows)
+
+    read = {line for line in hub.asked() if "resolve" in line}
+    assert read == {f"GET /datasets/{REPO}/resolve/{ONE}/data/c.parquet"}
+    assert kept(lake, receipt).equals(rows(0, max_rows or 300).select(["output"]))
+
+
+# fmt: off
+OTHERS = {  #                  of the same files
+    "other columns":          {"columns": ("output",)},
+    "a limit":                {"max_rows": 150},
+    "fewer before them":      {"files": ("data/b.parquet",), "max_rows": 250},
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_parts_that_were_made_otherwise_are_not_taken_for_those(
+    hub: Hub, lake: Lake, fetch: Fetch, other: dict[str, Any]
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    fetch(*other.get("files", ()), columns=other.get("columns"), max_rows=other.get("max_rows"))
+    hub.asked()
+
+    limit = 250 if "files" in other else None
+    receipt = fetch(max_rows=limit)
+
+    assert len({line for line in hub.asked() if "resolve" in line}) == 3
+    assert kept(lake, receipt).equals(rows(0, limit or 300))
+
+
+@pytest.mark.parametrize("columns", [None, ("output",)])
+def test_a_disk_that_is_too_full_is_found_before_a_row_is_read(
+    hub: Hub,
+    lake: Lake,
+    fetch: Fetch,
+    monkeypatch: pytest.MonkeyPatch,
+    columns: tuple[str, ...] | None,
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    metadata = pq.ParquetFile(io.BytesIO(A)).metadata
+    output = sum(metadata.row_group(n).column(2).total_compressed_size for n in range(4))
+    needed = output if columns else len(A) + len(B) + len(C)
+    disk = shutil.disk_usage(lake.folder)
+    for free, fits in ((needed - 1, False), (max(needed, len(A)), True)):
+        room = disk._replace(free=free)
+        monkeypatch.setattr("shutil.disk_usage", lambda _, room=room: room)
+        if fits:
+            assert fetch(columns=columns).files
+        else:
+            with pytest.raises(StorageError, match="the download needs"):
+                fetch(columns=columns)
+            assert not list(lake.folder.rglob("*.parquet"))
+
+
 # fmt: off
 LIMITS = {  #           max_rows  parts                       cut
     "one":              (1,       [1],                        True),
@@ -257,7 +317,7 @@ def test_a_killed_stream_goes_on_at_the_next_part(
     hub.publish(REPO, Commit(ONE, {"a.parquet": body}))
     whole = fetch(into=Lake(str(tmp_path / "whole")))
     spans = ranges(hub, "a.parquet")
-    answers: list[Any] = [Bytes(body)] * (len(spans) * 2 // 3)
+    answers: list[Any] = [File(body)] * (len(spans) * 2 // 3)
     hub.server.answer(f"/datasets/{REPO}/resolve/{ONE}/a.parquet", *answers, Answer(404))
     with pytest.raises(SourceMissing):
         fetch()
@@ -291,11 +351,11 @@ def test_a_busy_hub_is_asked_again_in_the_middle(
     hub: Hub, lake: Lake, fetch: Fetch, waits: list[float]
 ):
     hub.publish(REPO, Commit(ONE, FILES))
-    fine = Bytes(A)
+    fine = File(A)
     hub.server.answer(
         f"/datasets/{REPO}/resolve/{ONE}/data/a.parquet",
         *(fine, fine, Answer(429, headers={"Retry-After": "7"}), Answer(503)),
-        *(fine, Bytes(A, cut_after=20), Bytes(A, cut_after=0), fine),
+        *(fine, File(A, cut_after=20), File(A, cut_after=0), fine),
     )
 
     receipt = fetch("data/a.parquet")
@@ -308,7 +368,7 @@ def test_a_busy_hub_is_asked_again_in_the_middle(
 def test_a_hub_that_stays_busy_is_worth_retrying(hub: Hub, fetch: Fetch):
     hub.publish(REPO, Commit(ONE, FILES))
     where = f"/datasets/{REPO}/resolve/{ONE}/data/a.parquet"
-    hub.server.answer(where, Bytes(A), Bytes(A), Answer(503))
+    hub.server.answer(where, File(A), File(A), Answer(503))
 
     with pytest.raises(SourceUnreachable, match="answered 503"):
         fetch()
@@ -331,18 +391,18 @@ def test_a_refusal_in_the_middle_keeps_its_words(
     hub.publish(REPO, Commit(ONE, FILES))
     where = f"/datasets/{REPO}/resolve/{ONE}/data/a.parquet"
     refused = Answer(status, headers={"X-Error-Code": code})
-    hub.server.answer(where, Bytes(A), Bytes(A), refused)
+    hub.server.answer(where, File(A), File(A), refused)
 
     with pytest.raises(error, match=words) as caught:
         fetch()
     assert type(caught.value) is error
 
 
-@pytest.mark.parametrize("files", [("*.parquet", "*.md"), ("*.md",)], ids=["some", "all"])
+@pytest.mark.parametrize("files", [("*.parquet", "*.json"), ("*.json",)], ids=["some", "all"])
 def test_what_is_not_named_parquet_is_not_streamed(hub: Hub, fetch: Fetch, files: tuple[str, ...]):
-    hub.publish(REPO, Commit(ONE, FILES))
+    hub.publish(REPO, Commit(ONE, {**FILES, "a.json": b"[]"}))
 
-    with pytest.raises(SourceError, match=r"reads Parquet, but hub\.files matches README\.md"):
+    with pytest.raises(SourceError, match=r"reads Parquet, but hub\.files matches a\.json"):
         fetch(*files)
     assert not [line for line in hub.asked() if "resolve" in line]
 
@@ -393,7 +453,7 @@ def test_rows_from_the_storage_leave_no_trace_of_keys(
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     hub.publish(REPO, Commit(ONE, FILES, frozenset(FILES)))
     storage = f"/lfs/{hashlib.sha256(B).hexdigest()}"
-    hub.server.answer(storage, Bytes(B), Bytes(B), Answer(403))
+    hub.server.answer(storage, File(B), File(B), Answer(403))
 
     with pytest.raises(SourceError) as caught:
         fetch()
@@ -404,8 +464,8 @@ def test_rows_from_the_storage_leave_no_trace_of_keys(
     for path in lake.folder.rglob("*"):
         assert not path.is_file() or b"hush" not in path.read_bytes()
     for request in hub.server.requests:
-        asked = {name.lower(): value for name, value in request.headers.items()}
-        assert ("authorization" in asked) == asked["host"].startswith("127.0.0.1")
+        asked = request.headers
+        assert ("Authorization" in asked) == asked["Host"].startswith("127.0.0.1")
 
 
 def test_a_commit_in_the_middle_of_a_stream_does_not_mix_in(hub: Hub, lake: Lake, fetch: Fetch):
@@ -413,10 +473,10 @@ def test_a_commit_in_the_middle_of_a_stream_does_not_mix_in(hub: Hub, lake: Lake
 
     def then_commit(request: Request) -> Answer:
         hub.publish(REPO, Commit(TWO, {**FILES, "data/b.parquet": C}))
-        return Bytes(A)(request)
+        return File(A)(request)
 
     where = f"/datasets/{REPO}/resolve/{ONE}/data/a.parquet"
-    hub.server.answer(where, then_commit, Bytes(A))
+    hub.server.answer(where, then_commit, File(A))
 
     receipt = fetch()
 

@@ -104,6 +104,35 @@ def test_patterns_choose_files_and_hidden_ones_are_skipped(
     assert [file.name for file in receipt.files] == kept
 
 
+# fmt: off
+DOCUMENTS = {  #             patterns                        kept
+    "everything":            (["**/*"],                      ["a.json", "reader.txt"]),
+    "texts":                 (["*.txt", "*.md"],             ["reader.txt"]),
+    "by its very path":      (["*", "README.md"],            ["README.md", "a.json", "reader.txt"]),
+    "in a folder":           (["docs/LICENSE"],              ["docs/LICENSE"]),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("patterns", "kept"), DOCUMENTS.values(), ids=DOCUMENTS)
+def test_documents_beside_data_are_skipped_unless_a_pattern_is_their_path(
+    tmp_path: Path, lake: Lake, patterns: list[str], kept: list[str]
+):
+    folder = folder_of(tmp_path, "README.md", "LICENSE.txt", "a.json", "reader.txt", "docs/LICENSE")
+
+    receipt = download(local(folder, files=patterns), lake)
+
+    assert [file.name for file in receipt.files] == kept
+
+
+def test_a_document_that_is_named_itself_is_read(tmp_path: Path, lake: Lake):
+    folder = folder_of(tmp_path, "README.md", "LICENSE")
+
+    assert download(local(folder / "README.md"), lake).files[0].name == "README.md"
+    with pytest.raises(SourceMissing, match=r"A document .* is read where a pattern is its whole"):
+        download(local(folder), lake)
+
+
 @pytest.mark.parametrize("pattern", ["", "/etc/*", "../*"])
 def test_a_pattern_cannot_leave_its_folder(tmp_path: Path, lake: Lake, pattern: str):
     folder = folder_of(tmp_path, "a.json")

@@ -5,24 +5,23 @@ commit whole, and fails on demand as the real one does.
 """
 
 import base64
-import contextlib
 import hashlib
 import json
 import re
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.http_server import Handler, Loopback
 
 Files = dict[str, bytes]
 DROPPED = 0
 """As a status in `fail`: the connection is closed without an answer."""
 
 
-class HubStandIn:
+class HubStandIn(Loopback):
     """Repositories in memory. `asked` is every request line, `commits` every commit in order."""
 
     def __init__(self, token: str = "hf_secret") -> None:
+        super().__init__(_handler(self))
         self.token = token
         self.reader = "hf_reader"
         """a token that may read everything and write nothing"""
@@ -31,8 +30,6 @@ class HubStandIn:
         self.commits: dict[str, list[tuple[str, str, Files]]] = {}
         self.large: dict[str, bytes] = {}
         self._faults: list[tuple[str, int, dict[str, str]]] = []
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
 
     def fail(self, pattern: str, *statuses: int, headers: dict[str, str] | None = None) -> None:
         """Answer the next requests whose line matches with these statuses, in turn."""
@@ -66,33 +63,10 @@ class HubStandIn:
         past.append((oid, lines[0]["value"]["summary"], files))
         return oid
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator["HubStandIn"]:
-        thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._http.shutdown()
-            self._http.server_close()
-            thread.join()
 
-
-def _handler(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._serve()
-
-        do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def _serve(self) -> None:
+def _handler(hub: HubStandIn) -> type[Handler]:
+    class StandIn(Handler):
+        def serve(self) -> None:
             body = self._body()
             path = self.path.partition("?")[0]
             line = f"{self.command} {path}"
@@ -239,7 +213,7 @@ def _handler(hub: HubStandIn) -> type[BaseHTTPRequestHandler]:
             if self.command != "HEAD":
                 self.wfile.write(content)
 
-    return Handler
+    return StandIn
 
 
 def _oid(content: bytes) -> str:
