@@ -50,10 +50,29 @@ class Lake:
             try:
                 return bytes(obstore.get(self._store, key).bytes())
             except (NotFoundError, FileNotFoundError):
-                raise CorpusDamaged(
-                    f"{self.at(key)} is missing. Run the refresh again to rebuild it, or restore "
-                    "the file from a copy of the lake."
-                ) from None
+                raise self._missing(key) from None
+
+    def copy_out(self, key: str, path: Path) -> None:
+        """Write the bytes under a key to a local file, a chunk at a time, however many there are.
+
+        Raises:
+            StorageError: the lake cannot be read, or there is no room for the copy.
+            CorpusDamaged: there are no such bytes.
+        """
+        with storage_errors("read", self.at(key)):
+            try:
+                chunks = obstore.get(self._store, key).stream(min_chunk_size=CHUNK_BYTES)
+            except (NotFoundError, FileNotFoundError):
+                raise self._missing(key) from None
+            with path.open("wb") as copy:
+                for chunk in chunks:
+                    copy.write(chunk)
+
+    def _missing(self, key: str) -> CorpusDamaged:
+        return CorpusDamaged(
+            f"{self.at(key)} is missing. Run the refresh again to rebuild it, or restore the file "
+            "from a copy of the lake."
+        )
 
     def read_if_any(self, key: str) -> bytes | None:
         """The bytes under a key, or None where there are none."""

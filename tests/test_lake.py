@@ -24,6 +24,21 @@ def test_what_was_put_is_read(lake: Lake) -> None:
     assert lake.size_bytes("a/b") == 3
 
 
+@pytest.mark.parametrize("uri", ["memory://", "a folder"])
+def test_a_copy_of_a_key_is_a_local_file(uri: str, tmp_path: Path) -> None:
+    lake = Lake(uri if "://" in uri else str(tmp_path / uri))
+    lake.put("a/b", b"one" * 1_000_000)
+
+    lake.copy_out("a/b", tmp_path / "copy")
+
+    assert (tmp_path / "copy").read_bytes() == b"one" * 1_000_000
+    with pytest.raises(CorpusDamaged, match="a/c is missing"):
+        lake.copy_out("a/c", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(StorageError, match="cannot read"):
+        lake.copy_out("a/b", tmp_path / "no such folder" / "copy")
+
+
 def test_of_many_claims_at_once_one_wins_and_the_folder_is_whole(lake: Lake) -> None:
     for writer in range(8):
         for name in ("x", "y/z"):

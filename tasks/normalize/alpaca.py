@@ -3,7 +3,7 @@
 import polars as pl
 
 from schemas.cleaning import Cleaning
-from tasks.normalize.json_rows import explode_json
+from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import PROBLEMS, TURNS, Parsed, paragraphs, turns_of
 
@@ -97,12 +97,12 @@ def history_turns(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     if given.is_empty():
         return pl.DataFrame(schema=TURNS), pl.DataFrame(schema=PROBLEMS)
     pairs, listed = explode_json(given["history"], (ELEMENT,))
-    pairs = pairs.select(row=given["row"].gather(pairs["parent"]), pair=ELEMENT)
+    pairs = pairs.select(row=given["row"].gather(pairs[PARENT]), pair=ELEMENT)
     nested = pairs["pair"].str.starts_with(NESTED).fill_null(False)
     sides, paired = explode_json(pairs.filter(nested)["pair"], (ELEMENT,))
-    order = pl.int_range(pl.len()).over("parent")
-    sides = sides.with_columns(row=pairs.filter(nested)["row"].gather(sides["parent"]), side=order)
-    uneven = sides.group_by("row", "parent").len().filter(pl.col("len") != 2)["row"]
+    order = pl.int_range(pl.len()).over(PARENT)
+    sides = sides.with_columns(row=pairs.filter(nested)["row"].gather(sides[PARENT]), side=order)
+    uneven = sides.group_by("row", PARENT).len().filter(pl.col("len") != 2)["row"]
     bad = pl.concat(
         [
             given.filter(~listed)["row"],

@@ -24,6 +24,7 @@ from typing import IO
 
 from schemas.errors import SourceError, SourceMissing
 from schemas.source import Source
+from tasks.documents import is_document
 from tasks.normalize.unpack import (
     DAMAGES,
     HEAD_BYTES,
@@ -45,11 +46,6 @@ _LZMA_HEADER = struct.Struct("<2xH")
 _ENCRYPTED, _LZMA_END_MARKER = 1 << 0, 1 << 1
 _ZSTANDARD = 93
 _LITTER = ("__MACOSX", "Thumbs.db", "desktop.ini")
-_DOCUMENT = re.compile(
-    r"(?:readme|licen[sc]e|copying|notice|changelog|citation|authors)[\w-]*"
-    r"(?:\.(?:md|txt|rst|html?|pdf|bib|cff))?",
-    re.IGNORECASE,
-)
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 Chunks = Callable[[], Iterator[bytes]]
@@ -279,7 +275,7 @@ def _check_name(name: str, where: str, source: Source) -> None:
 def _is_wanted(path: PurePosixPath | None, patterns: Sequence[str]) -> bool:
     if path is None or any(part.startswith(".") or part in _LITTER for part in path.parts):
         return False
-    if _DOCUMENT.fullmatch(path.name):
+    if is_document(path.name):
         return str(path) in patterns
     return any(_matches(path.parts, _parts_of(pattern)) for pattern in patterns)
 

@@ -24,7 +24,10 @@ def read_columnar(path: Path, wanted: tuple[str, ...]) -> Iterator[Batch]:
     frame = pl.scan_parquet(path) if parquet else pl.scan_ipc(path)
     schema = frame.collect_schema()
     columns = [
-        as_text(name, schema[name]) if name in schema else pl.lit(None, pl.String).alias(name)
+        # By number, behind the row's: a name may look like a pattern.
+        as_text(pl.nth(1 + schema.names().index(name)), schema[name]).alias(name)
+        if name in schema
+        else pl.lit(None, pl.String).alias(name)
         for name in wanted
     ]
     numbered = frame.with_row_index(OFFSET).select(pl.col(OFFSET).cast(pl.UInt64), *columns)
@@ -33,11 +36,10 @@ def read_columnar(path: Path, wanted: tuple[str, ...]) -> Iterator[Batch]:
         yield Batch(numbered.slice(start, BATCH_ROWS).collect(), keys=tuple(schema))
 
 
-def as_text(name: str, dtype: pl.DataType) -> pl.Expr:
+def as_text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """A column as the JSON readers give it: String, nested values as JSON behind `NESTED`."""
-    column = pl.col(name)
     if not dtype.is_nested():
         return column.cast(pl.String)
     wrapped = pl.struct(column.alias("_")).struct.json_encode()
     text = wrapped.str.strip_prefix('{"_":').str.strip_suffix("}")
-    return pl.when(column.is_not_null()).then(pl.lit(NESTED) + text).alias(name)
+    return pl.when(column.is_not_null()).then(pl.lit(NESTED) + text)

@@ -7,30 +7,29 @@ in a known order, or a list of turns.
 """
 
 import json
-import mmap
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
 from tasks.normalize import scan
-from tasks.normalize.raw import unnamed
+from tasks.normalize.raw import Raw, release, search, unnamed
+from tasks.normalize.utf8 import Bytes
 
 HEAD_BYTES = 1 << 20
 SNIFF_BYTES = 8 << 20
 LOOK_BYTES = 64 << 10
+NEAR_BYTES = 256 << 10
+SKIP_BYTES = 16 << 20
 LOOK_LINES = 64
 MAX_MEMBERS = 1_000
 """So many keys may stand before a list of records: more are those of records."""
 
-Raw = bytes | mmap.mmap
-Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
-
 SPACE = b" \t\r\n"
 _WRAPPER = "row"
-_TEXT = rb'"(?:[^"\\\n]|\\.)*"'
+_TEXT = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*"'
 _SCALAR = rb"(?:%b|-?\d[\d.eE+-]*|null|true|false)" % _TEXT
 
 _OBJECT = re.compile(rb'\{\s*(?:"|\})')
@@ -45,6 +44,7 @@ _FIELDS = re.compile(rb'\[\s*(?:"|-?\d|(?:null|true|false)\b)')
 _TURNS = re.compile(rb'\[\s*\{\s*"(from|value|role|content)"\s*:')
 _ARRAY_OF_LISTS = re.compile(rb"\[\s*(?:%b|%b)" % (_FIELDS.pattern, _TURNS.pattern))
 _WRAPPED = re.compile(rb'\{[^{}]*"row"\s*:\s*\{')
+_NO_SPACE = re.compile(rb"[^ \t\r\n]")
 _LINE_END = re.compile(rb"[ \t]*,?[ \t]*(?:\r?\n|\Z)")
 
 _FIELDS_BEGIN = re.compile(rb"[,\]\n]\s*(?P<record>\[\s*%b\s*[,\]])" % _SCALAR)
@@ -94,8 +94,19 @@ class Searched:
     def skip(self, position: int, limit: int | None = None) -> int | None:
         """Where the value at a position ends; None where it does not within `limit` bytes."""
         stop = self.array.size if limit is None else min(position + limit, self.array.size)
-        end = int(scan.skip(self.array, position, stop))
-        return None if end < 0 else end
+        state = np.zeros(2, dtype=np.int64)
+        while position < stop:
+            end = min(position + SKIP_BYTES, stop)
+            position, ended = scan.skip(self.array, position, end, state)
+            if ended:
+                return int(position)
+            if end < stop:
+                release(self.data)
+        return None
+
+    def named(self, position: int) -> re.Match[bytes] | None:
+        """The key at a position, with its colon; None where there is none of `HEAD_BYTES`."""
+        return _NAMED.match(self.data, position, position + HEAD_BYTES)
 
 
 def is_json(head: bytes) -> bool:
@@ -134,8 +145,12 @@ def beginning(place: Place, keys: tuple[str, ...]) -> re.Pattern[bytes]:
         return _FIELDS_BEGIN if place.kind == scan.FIELDS else _TURNS
     if place.wrapper is not None:
         return _WRAPPED_BEGIN
+    return _object_begins(keys, place.container == scan.KEYED)
+
+
+@cache
+def _object_begins(keys: tuple[str, ...], keyed: bool) -> re.Pattern[bytes]:
     record = rb'\{\s*"(?:' + b"|".join(re.escape(json_key(key)) for key in keys) + rb')"\s*:'
-    keyed = place.container == scan.KEYED
     return re.compile(rb"%b\s*:\s*%b" % (_TEXT, record) if keyed else record)
 
 
@@ -145,7 +160,7 @@ def next_list(searched: Searched, position: int) -> tuple[Place | None, int]:
     Without one among `MAX_MEMBERS`, None and the position after the last of them.
     """
     for _ in range(MAX_MEMBERS):
-        named = _NAMED.match(searched.data, position)
+        named = searched.named(position)
         if named is None:
             break
         place = _list_at(searched, named.end())
@@ -160,8 +175,8 @@ def next_list(searched: Searched, position: int) -> tuple[Place | None, int]:
 
 def value_of_key(searched: Searched, position: int) -> slice | None:
     """Where the value lies whose key stands at a position; None where it has no near end."""
-    named = _NAMED.match(searched.data, position)
-    end = None if named is None else searched.skip(named.end(), SNIFF_BYTES)
+    named = searched.named(position)
+    end = None if named is None else searched.skip(named.end(), NEAR_BYTES)
     return None if named is None or end is None else slice(named.end(), end)
 
 
@@ -240,7 +255,7 @@ def _keys(searched: Searched, start: int) -> set[str]:
     """The keys of the object at a position, up to the first damage."""
     keys = set()
     position: int | None = start + 1
-    while position is not None and (named := _NAMED.match(searched.data, position)) is not None:
+    while position is not None and (named := searched.named(position)) is not None:
         keys.add(named["key"][1:-1].decode("utf-8", "replace"))
         position = searched.skip(named.end())
     return keys
@@ -258,13 +273,13 @@ def _list_at(searched: Searched, position: int) -> Place | None:
         return replace(place, kind=scan.FIELDS, keys=searched.positional)
     if not re.match(rb"\[\s*\{", head):
         return None
-    start = position + head.index(b"{")
-    end = searched.skip(start, LOOK_BYTES)
-    first = searched.data[start : start + LOOK_BYTES if end is None else end]
+    # The first record may be damaged: the others tell it too.
+    end = searched.skip(position, LOOK_BYTES)
+    listed = head[1 : None if end is None else end - position].lstrip(SPACE)
     names = b"|".join(re.escape(json_key(key)) for key in searched.wanted)
-    if not re.search(rb'"(?:%b)"\s*:' % names, first):
+    if not re.search(rb'"(?:%b)"\s*:' % names, listed):
         return None
-    return replace(place, wrapper=_WRAPPER if _WRAPPED.match(first) else None)
+    return replace(place, wrapper=_WRAPPER if _WRAPPED.match(listed) else None)
 
 
 def _damaged_container(
@@ -291,10 +306,8 @@ def _damaged_container(
 
 def _first_byte(data: Raw) -> int:
     """The position of the first byte that is neither a byte order mark nor white space."""
-    start = 3 if data[:3] == b"\xef\xbb\xbf" else 0
-    while data[start : start + 1] and data[start] in SPACE:
-        start += 1
-    return start
+    match = search(data, _NO_SPACE, 3 if data[:3] == b"\xef\xbb\xbf" else 0)
+    return len(data) if match is None else match.start()
 
 
 def _opens_list(head: bytes) -> bool:
@@ -314,11 +327,11 @@ def _end_of_object(array: Bytes, start: int) -> int | None:
     """Where the object at `start` ends; None where it does not, or is no JSON."""
     end = min(start + SNIFF_BYTES, array.size)
     out = np.empty(scan.GROWTH * (end - start) + 1, dtype=np.uint8)
-    starts = np.empty(1, dtype=np.int64)
+    marks, faults = np.empty((1, 2), dtype=np.int64), np.empty((1, 4), dtype=np.int64)
     no_keys, no_bounds = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
-    records, _, position, *_ = scan.scan(
+    records, _, _, position, *_ = scan.scan(
         *(array, start, end, scan.JOINED, scan.OBJECT),
-        *(no_keys, no_bounds, scan.FIRST, 1, out, starts),
+        *(no_keys, no_bounds, scan.FIRST, False, 1, out, 0, marks, faults),
     )
     return int(position) if records else None
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from schemas.source import Source
 from tasks.normalize.alpaca import in_order
-from tasks.normalize.json_rows import explode_json
+from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.markers import Style, styles
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import (
@@ -84,13 +84,13 @@ def conversation_turns(rows: pl.DataFrame, column: str, spelling: Spelling = USU
     given = rows.select("row", pl.col(column).alias("list")).drop_nulls()
     keys = (*spelling.role, *spelling.content, *_CALLS, _REASONING, ELEMENT)
     listed, whole = explode_json(given["list"], tuple(dict.fromkeys(keys)))
-    spoken = pl.coalesce(spelling.role).str.strip_prefix(NESTED)
+    spoken = pl.coalesce([listed[key] for key in spelling.role]).str.strip_prefix(NESTED)
     turns = listed.select(
         pl.int_range(pl.len(), dtype=pl.UInt32).alias("turn"),
-        row=given["row"].gather(listed["parent"]),
+        row=given["row"].gather(listed[PARENT]),
         role=spelling.role_of(spoken),
         spoken=spoken,
-        content=pl.coalesce(spelling.content),
+        content=pl.coalesce([listed[key] for key in spelling.content]),
         calls=pl.coalesce(map(_call, _CALLS)),
         reasoning=plain(pl.col(_REASONING)),
         is_object=pl.col(ELEMENT).is_null(),
@@ -172,16 +172,16 @@ def _parts(turns: pl.DataFrame) -> pl.DataFrame:
     kind = pl.col("type").str.to_lowercase()
     text = pl.coalesce(_PART_TEXT).str.strip_prefix(NESTED).fill_null("")
     shown = parts.select(
-        "parent",
+        PARENT,
         typed=kind.is_not_null(),
         strange=~kind.is_in([*TEXT_PARTS, *REASONING_PARTS]),
         text=pl.when(kind.is_in(REASONING_PARTS)).then(thought(text)).otherwise(text),
     )
-    joined = shown.group_by("parent", maintain_order=True).agg(
+    joined = shown.group_by(PARENT, maintain_order=True).agg(
         pl.col("typed").all(), pl.col("strange").any(), parts=pl.col("text").str.join("\n\n")
     )
     return (
-        joined.with_columns(turn=lists["turn"].gather(joined["parent"]))
+        joined.with_columns(turn=lists["turn"].gather(joined[PARENT]))
         .filter("typed")
         .select(*schema)
     )
@@ -207,13 +207,13 @@ def _calls(turns: pl.DataFrame) -> pl.DataFrame:
     calls = calls.with_columns(number=pl.int_range(pl.len(), dtype=pl.UInt32))
     wrapped = calls.select("number", "function").drop_nulls()
     inner, _ = explode_json(wrapped["function"], ("name", "arguments"))
-    inner = inner.with_columns(number=wrapped["number"].gather(inner["parent"])).unique(
+    inner = inner.with_columns(number=wrapped["number"].gather(inner[PARENT])).unique(
         "number", keep="first", maintain_order=True
     )
     told = calls.join(
         inner, on="number", how="left", maintain_order="left", suffix="_inside"
     ).with_columns(
-        turn=calling["turn"].gather(calls["parent"]),
+        turn=calling["turn"].gather(calls[PARENT]),
         name=_text(pl.coalesce("name_inside", "name")),
     )
     line = pl.concat_str(

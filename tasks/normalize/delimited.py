@@ -7,6 +7,7 @@ A record whose bytes are not valid UTF-8 is damage.
 """
 
 import csv
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,27 +15,31 @@ import polars as pl
 
 from tasks.kernel import announce_compilation
 from tasks.normalize import fields
-from tasks.normalize.containers import Raw, json_key
+from tasks.normalize.containers import json_key
 from tasks.normalize.json_rows import flat_lines
 from tasks.normalize.raw import (
-    EXCERPT_BYTES,
-    INVALID_UTF8,
+    MAX_RECORD_BYTES,
     OFFSET,
     Batch,
-    Damage,
-    excerpt,
-    invalid_byte,
+    Damages,
+    Raw,
+    damages_at,
     is_binary,
+    no_rows,
     not_utf8,
+    release,
+    search,
     unnamed,
     without_spoilt,
 )
+from tasks.normalize.utf8 import Bytes, Offsets, invalid_bytes
 
 BATCH_ROWS = 20_000
 WINDOW_BYTES = 8 << 20
 MAX_FIELD_BYTES = 16 << 20
 _HEADER_BYTES = 64 << 10
 _FIELD_COST = 5
+_LINE_END = re.compile(rb"\n")
 _MARK = b"\xef\xbb\xbf"
 _ALONE = "\xff"
 """Stands for a delimiter in a file of one column: a byte that no text has."""
@@ -85,15 +90,19 @@ def read_delimited(
     while position < array.size:
         end = min(position + window, array.size)
         batch, reached = _walk(data, array, slice(position, end), delimiter, names, wanted)
-        window = WINDOW_BYTES if reached > position else 2 * window
+        if reached == position and end - position >= MAX_RECORD_BYTES:
+            batch, reached = _too_long(data, position, wanted)
+        window = WINDOW_BYTES if reached > position else min(2 * window, MAX_RECORD_BYTES)
         position = reached
         if batch.rows.height or batch.damage:
             yield batch
+        else:
+            release(data)
 
 
 def _walk(
     data: Raw,
-    array: np.ndarray[tuple[int], np.dtype[np.uint8]],
+    array: Bytes,
     window: slice,
     delimiter: str,
     names: tuple[str, ...],
@@ -115,33 +124,52 @@ def _walk(
         *(BATCH_ROWS, out, starts, faults),
     )
     lines, offsets, spoilt = without_spoilt(data, out[:length].tobytes(), starts[:records])
-    told = [
-        _damage(data, slice(start, stop), found, names, delimiter)
-        for start, stop, found in faults[:wrong].tolist()
-    ]
-    damage = sorted([*told, *spoilt], key=lambda one: one.offset)
+    told = _damages(data, array, faults[:wrong], names, delimiter)
     rows = flat_lines(lines, wanted).insert_column(0, pl.Series(OFFSET, offsets).cast(pl.UInt64))
-    counts = {INVALID_UTF8: sum(one.invalid_utf8 for one in damage)}
-    return Batch(rows, tuple(damage), counts, names), int(reached)
+    damage = told + spoilt
+    return Batch(rows, damage, damage.counts, names), int(reached)
 
 
-def _damage(
-    data: Raw, stretch: slice, found: int, names: tuple[str, ...], delimiter: str
-) -> Damage:
-    if found == fields.OPEN_QUOTE:
-        message = "a quote is opened and never closed"
-    elif found == fields.AFTER_QUOTE:
-        another = f"{_DELIMITERS[delimiter]} or " if delimiter in _DELIMITERS else ""
-        message = f"expected {another}the end of the line after a closing quote"
-    else:
-        shown = ", ".join(names) or "named in the first line"
-        message = f"expected {len(names)} fields ({shown}), found {found}"
-    start, stop = stretch.start, stretch.stop
-    position = invalid_byte(data, start, stop)
-    raw = data[start : min(stop, start + EXCERPT_BYTES)].removesuffix(b"\r")
-    if position is not None:
-        return Damage(start, not_utf8(data, position), excerpt(raw), invalid_utf8=True)
-    return Damage(start, message, excerpt(raw))
+def _too_long(data: Raw, position: int, wanted: tuple[str, ...]) -> tuple[Batch, int]:
+    """The damage that a record is which is too long to be read, and where its first line ends."""
+    line_end = search(data, _LINE_END, position)
+    stop = len(data) if line_end is None else line_end.end()
+    message = pl.Series([f"a record longer than {MAX_RECORD_BYTES >> 20} MiB"])
+    damage = damages_at(data, np.array([position]), message)
+    return Batch(no_rows(wanted), damage), stop
+
+
+def _damages(
+    data: Raw,
+    array: Bytes,
+    faults: np.ndarray[tuple[int, int], np.dtype[np.int64]],
+    names: tuple[str, ...],
+    delimiter: str,
+) -> Damages:
+    """What is wrong with records that begin and end there, by the number of their fields."""
+    starts, stops, found = faults.T.copy()
+    separator = f"{_DELIMITERS[delimiter]} or " if delimiter in _DELIMITERS else ""
+    shown = ", ".join(names) or "named in the first line"
+    count = pl.Series(found)
+    messages = pl.select(
+        pl.when(count == fields.OPEN_QUOTE)
+        .then(pl.lit("a quote is opened and never closed"))
+        .when(count == fields.AFTER_QUOTE)
+        .then(pl.lit(f"expected {separator}the end of the line after a closing quote"))
+        .otherwise(
+            pl.lit(f"expected {len(names)} fields ({shown}), found ") + count.cast(pl.String)
+        )
+    ).to_series()
+    position = invalid_bytes(array, starts, stops)
+    invalid = position >= 0
+    messages = messages.scatter(np.flatnonzero(invalid), not_utf8(array, position[invalid]))
+    return damages_at(data, starts, messages, _without_return(array, stops), pl.Series(invalid))
+
+
+def _without_return(array: Bytes, stops: Offsets) -> Offsets:
+    """Where lines end that end there, without the carriage return of some."""
+    returns: Offsets = (array[np.maximum(stops - 1, 0)] == ord("\r")).astype(np.int64)
+    return stops - returns
 
 
 def _naming(line: bytes, wanted: tuple[str, ...]) -> str | None:

@@ -9,7 +9,9 @@ inside intact text. A record whose bytes are not valid UTF-8 is damage too.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,9 +20,7 @@ from tasks.kernel import announce_compilation
 from tasks.normalize import scan
 from tasks.normalize.containers import (
     HEAD_BYTES,
-    Bytes,
     Place,
-    Raw,
     Searched,
     beginning,
     find_container,
@@ -29,22 +29,30 @@ from tasks.normalize.containers import (
     value_of_key,
 )
 from tasks.normalize.raw import (
-    EXCERPT_BYTES,
-    INVALID_UTF8,
+    MAX_RECORD_BYTES,
     OFFSET,
+    SEQUENCE_BYTES,
     Batch,
     Damage,
-    Offsets,
+    Damages,
+    Raw,
+    damages_at,
     excerpt,
-    invalid_until,
     not_utf8,
+    release,
+    search,
     without_spoilt,
 )
+from tasks.normalize.utf8 import Bytes, Offsets, invalid_bytes
 
 BATCH_ROWS = 20_000
 WINDOW_BYTES = 16 << 20
 RESCUE_BYTES = 16 << 20
-SLACK_BYTES = 64
+PARENT = "\x1eparent"
+"""The column of `explode_json`, under a name that no source gives to a key."""
+Faults = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+_SLACK_BYTES = 64
+_SPARE_ROWS = 4  # a walk takes two records at least, and salvage one more
 
 
 _EXPECTED = {
@@ -58,203 +66,254 @@ _EXPECTED = {
     scan.DEEP: "nested too deeply",
     scan.SWALLOWS: "the data ends inside a record: expected its closing brace before the next one",
 }
-_FOLLOWS = re.compile(rb'\s*(?:,\s*"(?:[^"\\\n]|\\.)*"\s*:\s*\{|\}\s*\Z)')
+_FOUND = [f", found {bytes([byte])!r}" for byte in range(256)]
+_FOLLOWS = re.compile(rb'\s*(?:,\s*"[^"\\\n]*(?:\\.[^"\\\n]*)*"\s*:\s*\{|\}\s*\Z)')
 _END = re.compile(rb"\s*\}\s*\Z")
+_LINE_END = re.compile(rb"\n")
 _DAMAGED_BETWEEN = (scan.NO_COMMA, scan.TRAILING_COMMA, scan.TRAILING)
 
 
-@dataclass(frozen=True)
-class Step:
-    """What one walk over a window wrote, where it stopped and why.
+class Step(NamedTuple):
+    """How many records one walk over a window wrote, where it stopped and why.
 
-    `lines` has a line per record and `offsets` where each begins; `place` is the first byte that
-    was not dealt with, and `where` the one at which the grammar was violated, if `code` says so.
+    `place` is the first byte that was not dealt with, and `where` the one at which the grammar was
+    violated, if `code` says so.
     """
 
-    lines: bytes
-    offsets: Offsets
+    records: int
     place: Place
     code: int
     where: int
 
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of the first record; none where there is no record."""
-        first = self.lines[: self.lines.find(b"\n")]
-        return tuple(json.loads(first.decode("utf-8", "replace"))) if first else ()
 
-    def without_last(self) -> "Step":
-        """The same before its last record."""
-        lines = self.lines[: self.lines.rfind(b"\n", 0, -1) + 1]
-        place = self.place.at(int(self.offsets[-1]))
-        return replace(self, lines=lines, offsets=self.offsets[:-1], place=place)
+class Walks:
+    """Walks over one container on their way to a batch: a line for each record, and the damage.
 
-    def with_record(self, line: bytes, offset: int) -> "Step":
-        """The same with one more record."""
-        return replace(self, lines=self.lines + line, offsets=np.append(self.offsets, offset))
-
-
-class Gathered:
-    """Steps on their way to a batch: damage cuts walks short, and a batch should be worth its cost.
-
-    `rows` counts damage too; `size_bytes` is that of the lines.
+    Damage cuts walks short, and a batch should be worth its cost: they write one behind the other
+    into the same memory, of which `rows` counts records and damage and `size_bytes` the lines.
     """
 
-    def __init__(self) -> None:
-        self._steps: list[Step] = []
-        self._damage: list[Damage] = []
-        self.rows = 0
+    def __init__(self, searched: Searched) -> None:
+        """Begin with nothing written."""
+        self.searched = searched
+        self.data = searched.data
+        self.records = 0
         self.size_bytes = 0
+        self._wrong = 0
+        self._told: list[Damage] = []
+        self._place = Place(scan.LINES, 0)
+        self._out = np.empty(0, dtype=np.uint8)
+        self._marks = np.empty((BATCH_ROWS + _SPARE_ROWS, 2), dtype=np.int64)
+        self._faults = np.empty((BATCH_ROWS + _SPARE_ROWS, 4), dtype=np.int64)
 
-    def add(self, step: Step, damage: tuple[Damage, ...]) -> None:
-        """Take one more step and what it found damaged."""
-        self._steps.append(step)
-        self._damage += damage
-        self.rows += step.offsets.size + len(damage)
-        self.size_bytes += len(step.lines)
+    @property
+    def rows(self) -> int:
+        """How many there are of records and damage."""
+        return self.records + self._wrong + len(self._told)
 
-    def batch(self, data: Raw, wanted: tuple[str, ...]) -> Batch:
-        """The wanted columns of all the records that are text, and all the damage."""
-        lines = b"".join(step.lines for step in self._steps)
-        offsets = np.concatenate([step.offsets for step in self._steps])
-        damage = self._damage
-        lines, offsets, spoilt = without_spoilt(data, lines, offsets)
-        if spoilt:
-            damage = sorted([*damage, *spoilt], key=lambda one: one.offset)
-        wrapper = self._steps[0].place.wrapper
+    def walk(self, place: Place, end: int, limit: int | None = None, lenient: bool = False) -> Step:
+        """Write the records from a place on: all of the window up to `end`, or `limit` of them."""
+        self._place = place
+        keys, bounds, longest = _named(place.keys)
+        size = (scan.GROWTH + longest) * (end - place.position) + _SLACK_BYTES + keys.size
+        self._make_room(size)
+        records, wrong, self.size_bytes, position, after, code, where = scan.scan(
+            *(self.searched.array, place.position, end, place.container, place.kind, keys, bounds),
+            *(place.after, lenient, max(2, BATCH_ROWS - self.rows) if limit is None else limit),
+            *(self._out, self.size_bytes, self._marks[self.records :], self._faults[self._wrong :]),
+        )
+        self.records += records
+        self._wrong += wrong
+        return Step(records, place.at(int(position), int(after)), code, int(where))
+
+    def _make_room(self, size: int) -> None:
+        """See to it that so many bytes can be written, and that memory of a huge record goes."""
+        wanted = self.size_bytes + size
+        if wanted <= self._out.size <= max(2 * wanted, WINDOW_BYTES * 2 * scan.GROWTH):
+            return
+        room = np.empty(max(wanted, WINDOW_BYTES * (scan.GROWTH + 1)), dtype=np.uint8)
+        room[: self.size_bytes] = self._out[: self.size_bytes]
+        self._out = room
+
+    @property
+    def last_start(self) -> int:
+        """Where the last record begins."""
+        return int(self._marks[self.records - 1, 0])
+
+    def drop_last(self) -> None:
+        """Take back the last record."""
+        self.records -= 1
+        self.size_bytes = int(self._marks[self.records - 1, 1]) if self.records else 0
+
+    def replace_start(self, offset: int) -> None:
+        """Have the last record begin elsewhere than where it was walked."""
+        self._marks[self.records - 1, 0] = offset
+
+    def lose(self, stretch: slice, code: int, where: int) -> None:
+        """Note a stretch that is no record, why, and the byte at which that showed."""
+        self._faults[self._wrong] = stretch.start, stretch.stop, code, where
+        self._wrong += 1
+
+    def tell(self, damage: Damage) -> None:
+        """Note damage of another kind than walks find."""
+        self._told.append(damage)
+
+    def keys(self, record: int) -> tuple[str, ...]:
+        """The keys of one of the records; none where there is no such record."""
+        if not 0 <= record < self.records:
+            return ()
+        start = int(self._marks[record - 1, 1]) if record else 0
+        line = self._out[start : int(self._marks[record, 1])].tobytes()
+        return tuple(json.loads(line.decode("utf-8", "replace")))
+
+    def batch(self, wanted: tuple[str, ...]) -> Batch:
+        """The wanted columns of all the records that are text, and all the damage; begins anew."""
+        lines, offsets, spoilt = without_spoilt(
+            self.data,
+            self._out[: self.size_bytes].tobytes(),
+            self._marks[: self.records, 0].copy(),
+        )
+        wrapper, keys = self._place.wrapper, self.keys(0)
         flat = _unwrapped(lines, wrapper, wanted) if wrapper else flat_lines(lines, wanted)
         rows = flat.insert_column(0, pl.Series(OFFSET, offsets).cast(pl.UInt64))
-        spoilt_rows = sum(one.invalid_utf8 for one in damage)
-        keys = next((step.keys for step in self._steps if step.offsets.size), ())
-        return Batch(rows, tuple(damage), {INVALID_UTF8: spoilt_rows}, keys)
-
-
-Going = tuple[Step, tuple[Damage, ...], Place | None]
+        faults = self._faults[: self._wrong]
+        damage = _damages(self.searched, faults, self._place.keys) + spoilt + Damages.of(self._told)
+        self.records = self.size_bytes = self._wrong = 0
+        self._told = []
+        return Batch(rows, damage, damage.counts, keys)
 
 
 def read_json(
     data: Raw, wanted: tuple[str, ...], positional: tuple[str, ...] = ()
 ) -> Iterator[Batch]:
-    """Rows of every whole record in the data, with a `Damage` for every stretch between them.
+    """Rows of every whole record in the data, with damage for every stretch between them.
 
     `positional` names the fields of records that are lists; where it is empty, they are `field 1`,
-    `field 2` and so on.
+    `field 2` and so on. A record longer than `MAX_RECORD_BYTES` is damage.
     """
+    announce_compilation(scan.scan)
     array = np.frombuffer(data, dtype=np.uint8)
-    searched = Searched(data, array, wanted, positional)
-    place: Place | None = find_container(searched)
+    walks = Walks(Searched(data, array, wanted, positional))
+    place: Place | None = find_container(walks.searched)
     keys = wanted
     window = WINDOW_BYTES
-    gathered = Gathered()
     while place is not None:
         end = min(place.position + window, array.size)
-        step = _walk(array, place, end)
-        if keys is wanted and not set(wanted).isdisjoint(step.keys):
-            keys = (*wanted, *step.keys)
+        step = walks.walk(place, end)
+        if keys is wanted and step.records:
+            first = walks.keys(walks.records - step.records)
+            keys = wanted if set(wanted).isdisjoint(first) else (*wanted, *first)
         window = WINDOW_BYTES
-        found: tuple[Damage, ...] = ()
         if step.code == scan.FULL or (end < array.size and step.code in (scan.CUT, scan.ENDED)):
-            if step.place == place:
-                window = 2 * (end - place.position)
-            if place.container == scan.KEYED and step.offsets.size > 1:
-                # The last record may lack its closing brace, which only the end of the data tells.
-                step = step.without_last()
-            place = step.place
-        elif step.code == scan.ENDED:
-            step, found, place = _finish(data, step, keys)
-        elif step.code == scan.TRAILING and place.within:
-            found, place = _after_list(searched, step)
-        elif step.code == scan.SWALLOWS:
-            step, found, place = _as_it_ends(searched, step, keys)
+            if step.code != scan.FULL:
+                release(data)
+            if step.place == place and end - place.position >= MAX_RECORD_BYTES:
+                place = _after_huge(walks, place, keys)
+            else:
+                if step.place == place:
+                    window = min(2 * (end - place.position), MAX_RECORD_BYTES)
+                place = step.place
+                if place.container == scan.KEYED and step.records > 1:
+                    # The last may lack its closing brace, which only the end of the data tells.
+                    place = place.at(walks.last_start)
+                    walks.drop_last()
         else:
-            step, found, place = _mend(data, step, keys)
-        gathered.add(step, found)
-        if place is None or gathered.rows >= BATCH_ROWS or gathered.size_bytes >= WINDOW_BYTES:
-            yield gathered.batch(data, wanted)
-            gathered = Gathered()
+            place = _after_stop(walks, step, keys)
+        if place is None or walks.rows >= BATCH_ROWS or walks.size_bytes >= WINDOW_BYTES:
+            yield walks.batch(wanted)
 
 
-def _walk(array: Bytes, place: Place, end: int, limit: int | None = None) -> Step:
-    """Records from a place on: all of the window up to `end`, or `limit` of them."""
-    limit = BATCH_ROWS if limit is None else limit
-    announce_compilation(scan.scan)
-    named = [b'"%b":' % json_key(key) for key in place.keys]
+@cache
+def _named(keys: tuple[str, ...]) -> tuple[Bytes, Offsets, int]:
+    """Names as keys of JSON one after another, where each begins, and the length of the longest."""
+    named = [b'"%b":' % json_key(key) for key in keys]
     bounds = np.cumsum([0, *map(len, named)], dtype=np.int64)
-    keys = np.array([*b"".join(named)], dtype=np.uint8)
-    growth = scan.GROWTH + max(map(len, named), default=0)
-    out = np.empty(growth * (end - place.position) + SLACK_BYTES + keys.size, dtype=np.uint8)
-    starts = np.empty(limit, dtype=np.int64)
-    records, length, position, after, code, where = scan.scan(
-        array,
-        place.position,
-        end,
-        place.container,
-        place.kind,
-        keys,
-        bounds,
-        place.after,
-        limit,
-        out,
-        starts,
-    )
-    reached = place.at(int(position), int(after))
-    return Step(out[:length].tobytes(), starts[:records].copy(), reached, code, where)
+    return np.array([*b"".join(named)], dtype=np.uint8), bounds, max(map(len, named), default=0)
 
 
-def _finish(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
+def _after_stop(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
+    """Where to go on after a walk that its window did not stop; what is damage is noted."""
+    if step.code == scan.ENDED:
+        return _finish(walks, step, keys)
+    if step.code == scan.TRAILING and step.place.within:
+        return _after_list(walks, step, keys)
+    if step.code == scan.SWALLOWS:
+        return _as_it_ends(walks, step, keys)
+    return _mend(walks, step, keys)
+
+
+def _finish(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
     """At the end of the data: nothing more, if the container was closed."""
     place = step.place
     closed = place.after == scan.CLOSED and not place.within
     if place.container not in (scan.ARRAY, scan.KEYED) or closed:
-        return step, (), None
-    if place.container == scan.KEYED and step.offsets.size:
+        return None
+    if place.container == scan.KEYED and step.records:
         # A record without its closing brace takes all that follow for its own values.
-        last = int(step.offsets[-1])
-        inside = beginning(place, keys).search(data, last + 1)
+        last = walks.last_start
+        inside = search(walks.data, beginning(place, keys), last + 1)
         if inside is not None:
-            damage = _damage(data, slice(last, inside.start()), scan.CUT, len(data))
-            return step.without_last(), (damage,), place.at(inside.start())
-    return step, (_cut_list(data, place),), None
+            walks.drop_last()
+            walks.lose(slice(last, inside.start()), scan.CUT, len(walks.data))
+            return place.at(inside.start())
+    walks.tell(_cut_list(walks.data, place))
+    return None
 
 
-def _as_it_ends(searched: Searched, step: Step, keys: tuple[str, ...]) -> Going:
+def _as_it_ends(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
     """A keyed record in which one begins like it: whole, where what may follow a record follows."""
-    value = value_of_key(searched, step.place.position)
-    if value is None or not _FOLLOWS.match(searched.data, value.stop):
-        return _mend(searched.data, step, keys)
+    value = value_of_key(walks.searched, step.place.position)
+    if value is None or not _FOLLOWS.match(walks.data, value.stop):
+        return _mend(walks, step, keys)
     alone = replace(step.place, container=scan.JOINED, position=value.start)
-    line = _walk(searched.array, alone, value.stop, limit=1).lines
-    if not line:
-        return _mend(searched.data, step, keys)
-    whole = step.with_record(line, step.place.position)
-    return whole, (), step.place.at(value.stop, scan.NEXT)
+    if not walks.walk(alone, value.stop, limit=1).records:
+        return _mend(walks, step, keys)
+    walks.replace_start(step.place.position)
+    return step.place.at(value.stop, scan.NEXT)
 
 
-def _after_list(searched: Searched, step: Step) -> tuple[tuple[Damage, ...], Place | None]:
+def _after_list(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
     """After the end of a list of records: the next one of the same object, or what is wrong."""
-    place, position = next_list(searched, step.where)
+    place, position = next_list(walks.searched, step.where)
     if place is not None:
-        return (), replace(place, wrapper=step.place.wrapper)
-    data = searched.data
+        return replace(place, wrapper=step.place.wrapper)
+    data = walks.data
     if _END.match(data, position):
-        return (), None
+        return None
     if not data[position : position + HEAD_BYTES].strip():
-        return (_cut_list(data, step.place.at(position, scan.CLOSED)),), None
-    return (_damage(data, slice(position, len(data)), scan.TRAILING, position),), None
+        walks.tell(_cut_list(data, step.place.at(position, scan.CLOSED)))
+        return None
+    # A bracket inside a damaged record may have closed it: there may be more of the list.
+    again = _next_beginning(data, step.place, keys, position)
+    stop = len(data) if again is None else again.position
+    walks.lose(slice(position, stop), scan.TRAILING, position)
+    return again
 
 
-def _mend(data: Raw, step: Step, keys: tuple[str, ...]) -> Going:
-    """After damage: the stretch that was lost, or the record it was, and where to go on."""
-    start = step.place.position
+def _after_huge(walks: Walks, place: Place, keys: tuple[str, ...]) -> Place | None:
+    """Where to go on after a record that is too long to be read, which is noted."""
+    data, start = walks.data, place.position
+    if place.container == scan.LINES:
+        again = _next_line(data, place, start + MAX_RECORD_BYTES)
+    else:
+        key = walks.searched.named(start) if place.container == scan.KEYED else None
+        end = walks.searched.skip(start if key is None else key.end())
+        again = None if end is None else place.at(end, scan.NEXT)
+        if again is None:
+            again = _next_beginning(data, place, keys, start + MAX_RECORD_BYTES)
+    walks.lose(slice(start, len(data) if again is None else again.position), scan.TOO_LONG, start)
+    return again
+
+
+def _mend(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
+    """Where to go on after damage; the stretch that was lost is noted, or the record it was."""
+    start, data = step.place.position, walks.data
     again = _resume(data, step, keys)
     stretch = slice(start, len(data) if again is None else again.position)
-    if step.code == scan.BROKEN_LINE and step.place.container == scan.ARRAY:
-        record = _rescue(data, stretch, step.place)
-        if record is not None:
-            return step.with_record(record, start), (), again
-    if step.code in (scan.FEW_FIELDS, scan.MANY_FIELDS):
-        return step, (_wrong_fields(data, stretch, step.place),), again
-    return step, (_damage(data, stretch, step.code, step.where),), again
+    broken = step.code == scan.BROKEN_LINE and step.place.container == scan.ARRAY
+    if not (broken and _rescue(walks, stretch, step.place)):
+        walks.lose(stretch, step.code, step.where)
+    return again
 
 
 def flat_lines(lines: bytes, wanted: tuple[str, ...]) -> pl.DataFrame:
@@ -269,85 +328,109 @@ def _unwrapped(lines: bytes, wrapper: str, wanted: tuple[str, ...]) -> pl.DataFr
     """One row per line, of the object that it has under `wrapper`; nulls where it has none."""
     held = flat_lines(lines, (wrapper,))[wrapper].fill_null("")
     inner, _ = explode_json(held, wanted)
-    lines_of = pl.DataFrame({"parent": pl.Series(range(held.len()), dtype=pl.UInt32)})
-    first = inner.unique("parent", keep="first")
-    return lines_of.join(first, on="parent", how="left", maintain_order="left").drop("parent")
+    lines_of = pl.DataFrame({PARENT: pl.Series(range(held.len()), dtype=pl.UInt32)})
+    first = inner.unique(PARENT, keep="first")
+    return lines_of.join(first, on=PARENT, how="left", maintain_order="left").drop(PARENT)
 
 
 def explode_json(texts: pl.Series, wanted: tuple[str, ...]) -> tuple[pl.DataFrame, pl.Series]:
     """The elements of JSON lists: a row per element, and per text whether it was a list.
 
     `texts` has no nulls; `NESTED` before a text is not part of it. Columns of the elements:
-    `parent`, the index of the text (UInt32), and the wanted ones, String; `scan.ELEMENT` is that
+    `PARENT`, the index of the text (UInt32), and the wanted ones, String; `scan.ELEMENT` is that
     of elements which are not objects.
     """
     joined = texts.str.strip_prefix(scan.NESTED).str.replace_all("[\r\n]+", " ")
     raw = np.frombuffer((joined.str.join("\n").item() or "").encode(), dtype=np.uint8)
-    out = np.empty(scan.GROWTH * raw.size + SLACK_BYTES, dtype=np.uint8)
+    out = np.empty(scan.GROWTH * raw.size + _SLACK_BYTES, dtype=np.uint8)
     parents = np.empty(raw.size + 1, dtype=np.uint32)
     whole = np.ones(texts.len(), dtype=np.bool_)
     elements, length = scan.explode(raw, out, parents, whole)
     frame = flat_lines(out[:length].tobytes(), wanted)
-    return frame.insert_column(0, pl.Series("parent", parents[:elements])), pl.Series(whole)
+    return frame.insert_column(0, pl.Series(PARENT, parents[:elements])), pl.Series(whole)
 
 
 def _resume(data: Raw, step: Step, keys: tuple[str, ...]) -> Place | None:
     """Where to go on after damage: the next line, or the next beginning of a record."""
     place = step.place
     if place.container == scan.LINES:
-        line_end = data.find(b"\n", step.where)
-        return None if line_end < 0 else place.at(line_end + 1, place.after)
+        return _next_line(data, place, step.where)
     if step.code == scan.FEW_FIELDS:
         return place.at(step.where, scan.NEXT)
     between = step.code in _DAMAGED_BETWEEN
     if between and place.kind != scan.OBJECT and data[place.position : place.position + 1] == b"[":
         return place.at(place.position)
-    start = place.position if between else place.position + 1
-    match = beginning(place, keys).search(data, start)
+    return _next_beginning(data, place, keys, place.position if between else place.position + 1)
+
+
+def _next_line(data: Raw, place: Place, position: int) -> Place | None:
+    match = search(data, _LINE_END, position)
+    return None if match is None else place.at(match.end(), place.after)
+
+
+def _next_beginning(data: Raw, place: Place, keys: tuple[str, ...], position: int) -> Place | None:
+    match = search(data, beginning(place, keys), position)
     return None if match is None else place.at(match.start(match.lastgroup or 0))
 
 
-def _rescue(data: Raw, stretch: slice, place: Place) -> bytes | None:
-    """A record that breaks no rule but the one against raw newlines in strings, flattened."""
+def _rescue(walks: Walks, stretch: slice, place: Place) -> bool:
+    """Write a record if it breaks no rule but the one against raw newlines; returns whether."""
     if stretch.stop - stretch.start > RESCUE_BYTES:
-        return None
-    try:
-        text = data[stretch].decode()
-        record, end = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
-        return None
-    if text[end:].strip() not in ("", ",", "]"):
-        return None
-    raw = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-    alone = replace(place, container=scan.JOINED, position=0, after=scan.FIRST)
-    step = _walk(raw, alone, raw.size, limit=1)
-    return step.lines if step.offsets.size else None
+        return False
+    alone = replace(place, container=scan.JOINED, after=scan.FIRST)
+    step = walks.walk(alone, stretch.stop, limit=1, lenient=True)
+    if not step.records:
+        return False
+    if walks.data[step.place.position : stretch.stop].strip() in (b"", b",", b"]"):
+        return True
+    walks.drop_last()
+    return False
 
 
-def _wrong_fields(data: Raw, stretch: slice, place: Place) -> Damage:
-    """A list that has not as many fields as there are names."""
-    raw = data[stretch.start : min(stretch.stop, stretch.start + RESCUE_BYTES)]
-    try:
-        fields, _ = json.JSONDecoder(strict=False).raw_decode(raw.decode("utf-8", "replace"))
-        found = str(len(fields))
-    except (ValueError, RecursionError):
-        found = "more"
-    names = ", ".join(place.keys)
-    message = f"expected {len(place.keys)} fields ({names}), found {found}"
-    return Damage(stretch.start, message, excerpt(raw[:EXCERPT_BYTES]))
-
-
-def _damage(data: Raw, stretch: slice, code: int, where: int) -> Damage:
-    found = f", found {data[where : where + 1]!r}" if where < len(data) else ""
-    message = f"{_EXPECTED[code]}{found} at byte {where}"
+def _damages(searched: Searched, faults: Faults, names: tuple[str, ...]) -> Damages:
+    """What walks found damaged; `names` are those of the fields of records that are lists."""
+    starts, stops, codes, where = faults.T.copy()
+    messages = _messages(searched.array, codes, where)
+    listed = np.isin(codes, (scan.FEW_FIELDS, scan.MANY_FIELDS))
+    if listed.any():
+        messages = messages.scatter(
+            np.flatnonzero(listed), _wrong_fields(searched, starts[listed], stops[listed], names)
+        )
     # In GB18030 the second byte of a character may be a backslash: then that is all that is wrong.
-    position = invalid_until(data, stretch.start, where)
-    return Damage(
-        stretch.start,
-        message if position is None else not_utf8(data, position),
-        excerpt(data[stretch.start : min(stretch.stop, stretch.start + EXCERPT_BYTES)]),
-        invalid_utf8=position is not None,
+    position = invalid_bytes(searched.array, starts, where + SEQUENCE_BYTES)
+    invalid = (position >= 0) & ~listed
+    messages = messages.scatter(
+        np.flatnonzero(invalid), not_utf8(searched.array, position[invalid])
     )
+    return damages_at(searched.data, starts, messages, stops, pl.Series(invalid))
+
+
+def _messages(array: Bytes, codes: Offsets, where: Offsets) -> pl.Series:
+    """What is wrong by its code, and the byte at which it showed."""
+    too_long = f"a record longer than {MAX_RECORD_BYTES >> 20} MiB"
+    expected = [_EXPECTED.get(code, "") for code in range(scan.TOO_LONG)]
+    found = pl.Series([*_FOUND, ""]).gather(
+        np.where(where < array.size, array[np.minimum(where, array.size - 1)], len(_FOUND))
+    )
+    code = pl.Series(codes)
+    return pl.select(
+        pl.when(code == scan.TOO_LONG)
+        .then(pl.lit(too_long))
+        .otherwise(
+            pl.format("{}{} at byte {}", pl.Series([*expected, ""]).gather(code), found, where)
+        )
+    ).to_series()
+
+
+def _wrong_fields(
+    searched: Searched, starts: Offsets, stops: Offsets, names: tuple[str, ...]
+) -> pl.Series:
+    """What is wrong with lists that have not as many fields as there are names."""
+    counts = np.empty(starts.size, dtype=np.int64)
+    scan.count_fields(searched.array, starts, stops, counts)
+    found = pl.Series(counts).cast(pl.String).set(pl.Series(counts < 0), "more")
+    said = f"expected {len(names)} fields ({', '.join(names)}), found "
+    return pl.select(pl.lit(said) + found).to_series()
 
 
 def _cut_list(data: Raw, place: Place) -> Damage:

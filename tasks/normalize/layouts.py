@@ -106,7 +106,11 @@ class Shape:
 
         Only the columns of `nested` tell JSON lists and objects from texts, by `scan.NESTED`.
         """
-        raw = {column: pl.coalesce(names) for column, names in self.names(source).items()}
+        # Polars takes some names for patterns: these columns are found by what they are called.
+        raw = {
+            column: pl.coalesce([rows[name] for name in names])
+            for column, names in self.names(source).items()
+        }
         return rows.select(
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
             OFFSET,

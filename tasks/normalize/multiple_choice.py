@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from schemas.errors import SourceError
-from tasks.normalize.json_rows import explode_json
+from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.raw import Piece
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import PROBLEMS, Parsed, paragraphs, turns_of
@@ -116,8 +116,8 @@ def _options(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     objects = given.filter(pl.col("options").str.starts_with(f"{NESTED}{{"))
     by_letter, _ = explode_json(objects["options"], tuple(LETTERS))
     lettered = (
-        by_letter.with_columns(row=objects["row"].gather(by_letter["parent"]))
-        .drop("parent")
+        by_letter.with_columns(row=objects["row"].gather(by_letter[PARENT]))
+        .drop(PARENT)
         .unpivot(index="row", variable_name="place", value_name="option")
         .with_columns(
             pl.col("place").replace_strict(
@@ -128,8 +128,8 @@ def _options(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     lists = given.filter(~pl.col("options").str.starts_with(f"{NESTED}{{"))
     elements, whole = explode_json(lists["options"], (ELEMENT, "value", "text"))
     listed = elements.select(
-        row=lists["row"].gather(elements["parent"]),
-        place=pl.int_range(pl.len()).over("parent"),
+        row=lists["row"].gather(elements[PARENT]),
+        place=pl.int_range(pl.len()).over(PARENT),
         option=pl.coalesce(ELEMENT, "value", "text"),
     )
     problems = lists.filter(~whole).select(

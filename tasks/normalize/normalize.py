@@ -23,7 +23,7 @@ STAGE = Stage.NORMALIZE.value
 MATTERS = {
     *("name", "layout", "columns", "fields", "constants", "roles", "template", "placeholders"),
     *("answer_only", "separator", "members", "unpacking"),
-    *("category", "licence", "code", "first_option"),
+    *("category", "licence", "code", "first_option", "redact"),
 }
 CATEGORY_FROM_FILE = "file"
 SHOWN_BYTES = 100
@@ -55,7 +55,7 @@ class Failed(NamedTuple):
 class Found(NamedTuple):
     """What a source without one record has instead."""
 
-    folder: str
+    upstream: str
     largest: Seen
     failed: Failed
     reasons: Counter[str]
@@ -106,7 +106,7 @@ def _normalize(
                 counts.update(outcome.counts)
         writer.close()
     if not writer.records:
-        found = Found(lake.at(receipt.uri), largest, failed, writer.reasons, counts)
+        found = Found(receipt.upstream, largest, failed, writer.reasons, counts)
         raise SourceEmpty(_nothing_in(known, found))
     return finish(
         lake,
@@ -190,8 +190,8 @@ def outcomes(plain: "Plain", known: Settled) -> "Generator[Outcome]":
 
 
 def _batches(plain: "Plain", source: Source, shape: "Shape") -> "Iterator[Batch]":
-    from tasks.normalize.raw import Batch
-    from tasks.normalize.readers import no_rows, read_file
+    from tasks.normalize.raw import Batch, no_rows
+    from tasks.normalize.readers import read_file
 
     wanted = shape.wanted(source)
     if plain.path is not None:
@@ -254,7 +254,7 @@ def _nothing_in(known: Settled, found: Found) -> str:
             f"from Windows-1252 or GB18030, to UTF-8. {advice}"
         )
     return (
-        f"source {source.name!r} has not one record: {found.folder} gave {dropped}{first}. "
+        f"source {source.name!r} has not one record: {found.upstream} gave {dropped}{first}. "
         f"Expected rows of layout {source.layout.value!r} with columns {columns}; its largest "
         f"file, {found.largest.name}, begins with {found.largest.head!r}. {advice}"
     )

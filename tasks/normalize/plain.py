@@ -5,11 +5,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import obstore
-
 from schemas.manifest import RawFile, RawReceipt
 from schemas.source import Source
-from tasks.lake import CHUNK_BYTES, Lake, storage_errors
+from tasks.lake import Lake
 from tasks.normalize.archive import Member, is_archive, members
 from tasks.normalize.raw import Damage
 from tasks.normalize.unpack import HEAD_BYTES, Allowance, as_utf8, codec_of, pour, unpack
@@ -49,7 +47,15 @@ def plain_files(receipt: RawReceipt, source: Source, lake: Lake) -> Generator[Pl
     for file in receipt.files:
         with lake.scratch() as scratch:
             path = _local(receipt, file, lake, scratch)
-            yield from _plain(path, file, lake.at(f"{receipt.uri}/{file.name}"), source, scratch)
+            yield from _plain(path, file, origin_of(receipt, file), source, scratch)
+
+
+def origin_of(receipt: RawReceipt, file: RawFile) -> str:
+    """Where people find what a raw file is a copy of: its URL, or its path on this machine."""
+    if file.url is not None:
+        return file.url
+    whole = PurePosixPath(receipt.upstream)
+    return str(whole if whole.name == file.name else whole / file.name)
 
 
 def stem(name: str) -> str:
@@ -63,9 +69,7 @@ def _local(receipt: RawReceipt, file: RawFile, lake: Lake, scratch: Path) -> Pat
     key = f"{receipt.uri}/{file.name}"
     if lake.folder is not None:
         return lake.folder / key
-    with storage_errors("read", lake.at(key)), (scratch / "raw").open("wb") as copy:
-        for chunk in obstore.get(lake._store, key).stream(min_chunk_size=CHUNK_BYTES):
-            copy.write(chunk)
+    lake.copy_out(key, scratch / "raw")
     return scratch / "raw"
 
 

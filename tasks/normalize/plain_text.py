@@ -1,14 +1,15 @@
 """Plain text to rows: one dialogue each, its turns behind the names of their speakers.
 
 Dialogues are told apart by a line of the source's own, or by blank lines before somebody opens the
-next one. A dialogue whose bytes are not valid UTF-8 is damage.
+next one. A dialogue whose bytes are not valid UTF-8 is damage, and so is one of more than
+`MAX_DIALOGUE_BYTES`.
 """
 
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
-from tasks.normalize.containers import Raw
 from tasks.normalize.markers import (
     Style,
     begins_dialogue,
@@ -17,23 +18,22 @@ from tasks.normalize.markers import (
     split_dialogues,
 )
 from tasks.normalize.raw import (
-    EXCERPT_BYTES,
-    INVALID_UTF8,
     OFFSET,
     Batch,
-    Damage,
-    excerpt,
-    invalid_byte,
+    Raw,
+    damages_at,
     is_binary,
     is_utf8,
-    not_utf8,
+    no_rows,
+    release,
     shown,
+    spoilt_at,
     valid_lines,
 )
 
 HEAD_BYTES = 64 << 10
-WINDOW_BYTES = 8 << 20
-MAX_DIALOGUE_BYTES = 64 << 20
+WINDOW_BYTES = 4 << 20
+MAX_DIALOGUE_BYTES = 16 << 20
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -65,16 +65,26 @@ def read_dialogues(
     styles = opened_by(shown(data[:HEAD_BYTES]), styles)
     start = len(_MARK) if data[: len(_MARK)] == _MARK else 0
     window = WINDOW_BYTES
+    lost = False
     while start < len(data):
         end = min(start + window, len(data))
         cut = end if end == len(data) else data.rfind(b"\n", start, end) + 1 or end
         lines = _lines(data[start:cut], start, separator, styles)
         begun = lines.filter("begins")[OFFSET]
         reached = cut
+        if lost:
+            lost = begun.is_empty()
+            start = cut if lost else int(begun[0])
+            release(data)
+            continue
         if end < len(data) and begun.len() and begun[-1] > start:
             reached = int(begun[-1])
         elif end < len(data) and window < MAX_DIALOGUE_BYTES:
             window *= 2
+            continue
+        elif end < len(data):
+            yield _too_long(data, start, wanted)
+            start, window, lost = cut, WINDOW_BYTES, True
             continue
         whole = lines.filter(pl.col(OFFSET) < reached)
         start, window = reached, WINDOW_BYTES
@@ -131,16 +141,11 @@ def _batch(data: Raw, lines: pl.DataFrame, column: str, wanted: tuple[str, ...])
             for name in wanted
         ),
     )
-    damage = tuple(_spoilt(data, start) for start in dialogues.filter(~pl.col("valid"))[OFFSET])
-    return Batch(rows, damage, {INVALID_UTF8: len(damage)}, (column,))
+    starts = dialogues[OFFSET].cast(pl.Int64).to_numpy()
+    damage = spoilt_at(data, starts, ~dialogues["valid"])
+    return Batch(rows, damage, damage.counts, (column,))
 
 
-def _spoilt(data: Raw, start: int) -> Damage:
-    """The dialogue at `start`, somewhere in which a byte is not valid UTF-8."""
-    position = invalid_byte(data, start, len(data))
-    return Damage(
-        start,
-        not_utf8(data, start if position is None else position),
-        excerpt(data[start : start + EXCERPT_BYTES]),
-        invalid_utf8=True,
-    )
+def _too_long(data: Raw, start: int, wanted: tuple[str, ...]) -> Batch:
+    message = pl.Series([f"a dialogue longer than {MAX_DIALOGUE_BYTES >> 20} MiB"])
+    return Batch(no_rows(wanted), damages_at(data, np.array([start]), message))

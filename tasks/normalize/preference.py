@@ -5,7 +5,7 @@ import polars as pl
 from schemas.cleaning import Cleaning
 from tasks.normalize.alpaca import history_turns, in_order
 from tasks.normalize.conversation import USUAL, Spelling, conversation_turns, problem
-from tasks.normalize.json_rows import explode_json
+from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.markers import holds_dialogue, split_dialogues
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import PROBLEMS, TURNS, Parsed, paragraphs, turns_of
@@ -54,7 +54,7 @@ def _parts(rows: pl.DataFrame) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     output = pl.col("output")
     lists = rows.select("row", "output").filter(_lists_texts(output))
     listed, _ = explode_json(lists["output"], (ELEMENT,))
-    texts = listed.select(row=lists["row"].gather(listed["parent"]), first=ELEMENT)
+    texts = listed.select(row=lists["row"].gather(listed[PARENT]), first=ELEMENT)
     odd = problem(texts.filter(pl.col("first").is_null())["row"], "output is not a list of texts")
     first = texts.unique("row", keep="first", maintain_order=True)
     label = pl.col("label").str.strip_chars().str.to_lowercase()

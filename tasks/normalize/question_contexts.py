@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from tasks.normalize.json_rows import explode_json
+from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import Parsed, paragraphs, turns_of
 
@@ -32,7 +32,7 @@ def _contexts(rows: pl.DataFrame) -> pl.DataFrame:
     texts, _ = explode_json(lists["contexts"], (ELEMENT, "contexts"))
     passages = pl.coalesce(ELEMENT, pl.col("contexts").str.strip_prefix(NESTED))
     many = (
-        texts.select(row=lists["row"].gather(texts["parent"]), text=passages)
+        texts.select(row=lists["row"].gather(texts[PARENT]), text=passages)
         .drop_nulls()
         .group_by("row", maintain_order=True)
         .agg(passages=pl.col("text").str.strip_chars().str.join("\n\n"))

@@ -1,26 +1,37 @@
 """What a reader hands on: rows of raw strings, and the stretches of a file that gave none."""
 
-import codecs
 import mmap
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 import polars as pl
 
-OFFSET = "offset"
+from tasks.normalize.utf8 import Bytes, Offsets, invalid_bytes
+
+OFFSET = "\x1eoffset"
+"""The readers' own column, under a name that no source gives to one of its own."""
+
+MAX_RECORD_BYTES = 64 << 20
+"""What takes more is no record: it costs several times that to read one."""
+
 EXCERPT_CHARS = 500
 EXCERPT_BYTES = 4 * EXCERPT_CHARS
 INVALID_UTF8 = "invalid_utf8"
 """Counts the rows that are damage because of their bytes."""
 
+SEQUENCE_BYTES = 4
+DAMAGE = pl.Schema(
+    {"offset": pl.UInt64, "message": pl.String, "excerpt": pl.String, "invalid_utf8": pl.Boolean}
+)
 _LOOK_BYTES = 4 << 10
-_SEQUENCE_BYTES = 4
 _MAX_NULS = 20  # bytes of text for each NUL
+_SEARCH_BYTES = 16 << 20
+_OVERLAP_BYTES = 64 << 10
 
-
-Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
+Raw = bytes | mmap.mmap
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,48 @@ class Damage:
     invalid_utf8: bool = False
 
 
+class Damages(Sequence[Damage]):
+    """All the damage of one piece of a file, in the file's order.
+
+    `frame` is DAMAGE, one row per stretch: there may be millions of them.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        """Take DAMAGE in any order."""
+        self.frame = frame.sort("offset", maintain_order=True)
+
+    @classmethod
+    def of(cls, damages: "Iterable[Damage]") -> "Damages":
+        """The same of single ones."""
+        if isinstance(damages, cls):
+            return damages
+        rows = [(one.offset, one.message, one.excerpt, one.invalid_utf8) for one in damages]
+        return cls(pl.DataFrame(rows, schema=DAMAGE, orient="row"))
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @overload
+    def __getitem__(self, place: int) -> Damage: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Damages": ...
+    def __getitem__(self, place: int | slice) -> "Damage | Damages":
+        if isinstance(place, slice):
+            return Damages(self.frame[place])
+        return Damage(*self.frame.row(place))
+
+    def __iter__(self) -> Iterator[Damage]:
+        return (Damage(*row) for row in self.frame.rows())
+
+    def __add__(self, others: "Damages") -> "Damages":
+        return Damages(pl.concat([self.frame, others.frame])) if others else self
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of them are because of bytes that are not UTF-8, for a batch's counts."""
+        return {INVALID_UTF8: int(self.frame["invalid_utf8"].sum())}
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows and damage of one piece of a file, each in the order of the file.
@@ -47,7 +100,7 @@ class Batch:
     """
 
     rows: pl.DataFrame
-    damage: tuple[Damage, ...] = ()
+    damage: Sequence[Damage] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
 
@@ -59,6 +112,11 @@ class Piece(NamedTuple):
     first_row: int
     """Number of the first of them among the rows of the file, which counts from 1."""
     rows: pl.DataFrame
+
+
+def no_rows(wanted: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of a batch that has none."""
+    return pl.DataFrame(schema={OFFSET: pl.UInt64, **dict.fromkeys(wanted, pl.String)})
 
 
 def unnamed(what: str, count: int) -> tuple[str, ...]:
@@ -93,66 +151,79 @@ def is_utf8(raw: bytes) -> bool:
 
 def valid_lines(raw: bytes) -> pl.Series:
     r"""Whether each line, as `raw.split(b"\n")` gives them, is valid UTF-8."""
-    spoilt = []
-    start = 0
-    while (position := invalid_byte(raw, start, len(raw))) is not None:
-        spoilt.append(position)
-        start = raw.find(b"\n", position) + 1 or len(raw)
-    line_ends = np.flatnonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n"))
-    valid = np.ones(line_ends.size + 1, dtype=np.bool_)
-    valid[np.searchsorted(line_ends, spoilt)] = False
-    return pl.Series(valid)
+    array = np.frombuffer(raw, dtype=np.uint8)
+    line_ends = np.append(np.flatnonzero(array == ord("\n")), array.size)
+    starts = np.insert(line_ends[:-1] + 1, 0, 0)
+    # A line's end belongs to it: a character that it cuts is none.
+    return pl.Series(invalid_bytes(array, starts, line_ends + 1) < 0)
 
 
-def invalid_byte(data: bytes | mmap.mmap, start: int, stop: int) -> int | None:
-    """The position of the first byte of `data[start:stop]` at which it stops being UTF-8.
-
-    A sequence that `stop` cuts is none, unless the data end there.
-    """
-    while start < stop:
-        end = min(start + _LOOK_BYTES, stop)
-        try:
-            _, length = codecs.utf_8_decode(data[start:end], "strict", end == len(data))
-        except UnicodeDecodeError as error:
-            return start + error.start
-        if end == stop:
-            return None
-        start += length
-    return None
+def not_utf8(array: Bytes, positions: Offsets) -> pl.Series:
+    """What the ledger says of rows, for each the position of a byte that is not valid UTF-8."""
+    return pl.select(
+        pl.format(
+            "not valid UTF-8: byte {} at offset {}; convert the file, e.g. from Windows-1252 or "
+            "GB18030, to UTF-8",
+            pl.Series(_HEX).gather(array[positions]),
+            pl.Series(positions),
+        )
+    ).to_series()
 
 
-def invalid_until(data: bytes | mmap.mmap, start: int, where: int) -> int | None:
-    """The same for a stretch that goes on to the character at `where`."""
-    return invalid_byte(data, start, min(where + _SEQUENCE_BYTES, len(data)))
+def spoilt_at(data: Raw, starts: Offsets, spoilt: pl.Series) -> Damages:
+    """Of the records that begin there, those that are `spoilt`: a byte in them is not UTF-8."""
+    array = np.frombuffer(data, dtype=np.uint8)
+    chosen = spoilt.to_numpy()
+    begun = starts[chosen]
+    stops = np.append(starts[1:], array.size)[chosen]
+    positions = invalid_bytes(array, begun, stops)
+    messages = not_utf8(array, np.where(positions < 0, begun, positions))
+    return damages_at(data, begun, messages, stops, invalid=True)
 
 
-def not_utf8(data: bytes | mmap.mmap, position: int) -> str:
-    """What the ledger says of a row whose byte at `position` is not valid UTF-8."""
-    return (
-        f"not valid UTF-8: byte {data[position]:#04x} at offset {position}; convert the file, e.g. "
-        "from Windows-1252 or GB18030, to UTF-8"
-    )
+def damages_at(
+    data: Raw,
+    starts: Offsets,
+    messages: pl.Series,
+    stops: Offsets | None = None,
+    invalid: bool | pl.Series = False,
+) -> Damages:
+    """Damage that begins at these places, with what stands there, up to `stops` if given."""
+    ends = starts + EXCERPT_BYTES if stops is None else np.minimum(stops, starts + EXCERPT_BYTES)
+    excerpts = [
+        excerpt(data[start:end]) for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    columns = {"offset": pl.Series(starts), "message": messages, "excerpt": pl.Series(excerpts)}
+    frame = pl.DataFrame(columns).with_columns(invalid_utf8=invalid)
+    return Damages(frame.cast(DAMAGE))
 
 
-def without_spoilt(
-    data: bytes | mmap.mmap, lines: bytes, offsets: Offsets
-) -> tuple[bytes, Offsets, list[Damage]]:
+def without_spoilt(data: Raw, lines: bytes, offsets: Offsets) -> tuple[bytes, Offsets, Damages]:
     """Flat lines and their offsets without those that are not valid UTF-8, which are damage."""
     if is_utf8(lines):
-        return lines, offsets, []
+        return lines, offsets, NO_DAMAGE
     valid = valid_lines(lines)[:-1]
     records = pl.Series(lines.split(b"\n")[:-1], dtype=pl.Binary).filter(valid)
     kept = b"\n".join([*records, b""])
-    spoilt = offsets[~valid.to_numpy()].tolist()
-    return kept, offsets[valid.to_numpy()], [_spoilt(data, start) for start in spoilt]
+    return kept, offsets[valid.to_numpy()], spoilt_at(data, offsets, ~valid)
 
 
-def _spoilt(data: bytes | mmap.mmap, start: int) -> Damage:
-    """The record at `start`, somewhere in which a byte is not valid UTF-8."""
-    position = invalid_byte(data, start, len(data))
-    return Damage(
-        start,
-        not_utf8(data, start if position is None else position),
-        excerpt(data[start : start + EXCERPT_BYTES]),
-        invalid_utf8=True,
-    )
+def search(data: Raw, pattern: re.Pattern[bytes], start: int) -> re.Match[bytes] | None:
+    """The first match from a position on, of patterns that match no more than `_OVERLAP_BYTES`."""
+    while True:
+        stop = min(start + _SEARCH_BYTES, len(data))
+        match = pattern.search(data, start, stop)
+        if match is not None or stop == len(data):
+            return match
+        release(data)
+        start = stop - _OVERLAP_BYTES
+
+
+def release(data: Raw) -> None:
+    """Let go of what was read: what is wanted again comes from the system's cache."""
+    if isinstance(data, mmap.mmap) and hasattr(data, "madvise"):
+        data.madvise(mmap.MADV_DONTNEED)
+
+
+_HEX = [f"{byte:#04x}" for byte in range(256)]
+NO_DAMAGE = Damages(pl.DataFrame(schema=DAMAGE))

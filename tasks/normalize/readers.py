@@ -15,7 +15,7 @@ from tasks.normalize.delimited import delimiter_of, has_header, read_delimited
 from tasks.normalize.json_rows import read_json
 from tasks.normalize.markers import styles
 from tasks.normalize.plain_text import is_dialogue, read_dialogues
-from tasks.normalize.raw import OFFSET, Batch, Damage, excerpt
+from tasks.normalize.raw import Batch, Damage, excerpt, is_binary, no_rows, release
 
 HEAD_BYTES = 64 << 10
 _EXPECTED = "JSON, JSON Lines, TSV, CSV, Parquet or Arrow, or text with speakers' names"
@@ -53,27 +53,24 @@ class Sought(NamedTuple):
         return self.positional[0] if len(self.positional) == 1 else None
 
 
-def no_rows(wanted: tuple[str, ...]) -> pl.DataFrame:
-    """The rows of a batch that has none."""
-    return pl.DataFrame(schema={OFFSET: pl.UInt64, **dict.fromkeys(wanted, pl.String)})
-
-
 def _read_plain(path: Path, sought: Sought) -> Iterator[Batch]:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if is_columnar(head):
+            given = 0
             try:
-                yield from read_columnar(path, sought.wanted)
+                for given, batch in enumerate(read_columnar(path, sought.wanted), 1):  # noqa: B007
+                    yield batch
+                return
             except (pl.exceptions.PolarsError, OSError) as error:
-                yield _unreadable(head, sought, f"the columns cannot be read: {error}")
-            return
+                if given or is_binary(head) or not is_json(head):
+                    yield _unreadable(head, sought, f"the columns cannot be read: {error}")
+                    return
         # Not closed by hand: an error may still hold views of it, and then closing raises another.
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     for batch in _batches(data, head.removeprefix(codecs.BOM_UTF8), sought):
         yield batch
-        if hasattr(data, "madvise"):
-            # Pages that were read need not stay in memory; those wanted again come from the cache.
-            data.madvise(mmap.MADV_DONTNEED)
+        release(data)
 
 
 def _batches(data: mmap.mmap, head: bytes, sought: Sought) -> Iterator[Batch]:

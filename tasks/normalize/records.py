@@ -13,7 +13,8 @@ from tasks.kernel import default_threads
 from tasks.normalize.layouts import Shape
 from tasks.normalize.ordered import in_order
 from tasks.normalize.placeholders import fill_placeholders
-from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch
+from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch, Damages
+from tasks.normalize.redact import redact
 from tasks.normalize.scan import NESTED
 from tasks.normalize.turns import PROBLEMS, Conversations, Parsed, assemble
 from tasks.text import record_id
@@ -62,16 +63,17 @@ def outcome_of(
     filled, filled_counts = fill_placeholders(heard, source)
     spoken = assemble(filled, source.code)
     damaged, of_rows = _numbers(batch)
-    records = _records(told, spoken.rows, of_rows, source)
+    redacted, redacted_counts = redact(spoken.rows, source)
+    records = _records(told, redacted, of_rows, source)
     failed = _failures(rows, problems, spoken, parsed, shape)
     ledger = _ledger(batch, failed, damaged, of_rows, source, file)
-    counts = {**batch.counts, **parsed.counts, **filled_counts, **spoken.counts}
+    counts = {**batch.counts, **parsed.counts, **filled_counts, **spoken.counts, **redacted_counts}
     return Outcome(Record.validate(records), ledger, counts)
 
 
 def _numbers(batch: Batch) -> tuple[pl.Series, pl.Series]:
     """The places of damage and of rows in one sequence by offset, damage before a row."""
-    offsets = np.array([damage.offset for damage in batch.damage], dtype=np.uint64)
+    offsets = Damages.of(batch.damage).frame["offset"].to_numpy()
     both = np.concatenate([offsets, batch.rows[OFFSET].to_numpy()])
     places = np.empty(both.size, dtype=np.uint32)
     places[np.argsort(both, kind="stable")] = np.arange(both.size, dtype=np.uint32)
@@ -153,7 +155,7 @@ def _failures(
         .group_by("row", maintain_order=True)
         .agg(said=pl.col("content").str.join("\n\n"))
     )
-    columns = [pl.format(f"{name}: {{}}", name) for name in shape.columns]
+    columns = [pl.lit(f"{name}: ") + pl.col(name) for name in shape.columns]
     shown = rows.select("row", held=pl.concat_str(columns, separator="\n", ignore_nulls=True))
     excerpt = pl.coalesce("said", "held").str.replace_all(NESTED, "", literal=True)
     return (
@@ -173,24 +175,20 @@ def _ledger(
     file: str,
 ) -> pl.DataFrame:
     """UNREADABLE of the damage and of the failed rows, in their sequence."""
-    stretches = pl.DataFrame(
-        {
-            "source_row": damaged,
-            "offset": [damage.offset for damage in batch.damage],
-            "message": [damage.message for damage in batch.damage],
-            "excerpt": [damage.excerpt for damage in batch.damage],
-        },
-        schema_overrides={"offset": pl.UInt64, "message": pl.String, "excerpt": pl.String},
-    ).with_columns(drop_reason=pl.lit(DropReason.UNREADABLE.value))
+    stretches = (
+        Damages.of(batch.damage)
+        .frame.select("offset", "message", "excerpt", source_row=damaged)
+        .with_columns(drop_reason=pl.lit(DropReason.UNREADABLE.value))
+    )
     rows = failed.select(
         numbers.gather(failed["row"]).alias("source_row"),
-        batch.rows[OFFSET].gather(failed["row"]),
+        batch.rows[OFFSET].gather(failed["row"]).alias("offset"),
         "message",
         pl.col("excerpt").fill_null(""),
         "drop_reason",
     )
     return (
-        pl.concat([stretches, rows])
+        pl.concat([stretches, rows], how="diagonal")
         .with_columns(source=pl.lit(source.name), file=pl.lit(file))
         .select(UNREADABLE.names())
         .cast(UNREADABLE)

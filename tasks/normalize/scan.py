@@ -24,15 +24,17 @@ FIRST, VALUE, NEXT, CLOSED = range(4)
 FULL, ENDED, CUT, BROKEN_LINE, TOKEN, ESCAPE, NO_COMMA, TRAILING_COMMA, TRAILING, DEEP = range(10)
 """Why a walk stopped. Only the first two are not damage: limit reached, and end of data."""
 
-FEW_FIELDS, MANY_FIELDS, SWALLOWS = range(10, 13)
-"""More of them: a list of the wrong length, and an object that may hold the records after it."""
+FEW_FIELDS, MANY_FIELDS, SWALLOWS, TOO_LONG = range(10, 14)
+"""More of them: a list of the wrong length, an object that may hold the records after it, and a
+record that takes more memory than there may be (what walks it must say so)."""
 
 OBJECT, FIELDS, WHOLE = range(3)
 """What a record is: `{"key": value}`, `[value, value]`, or one value of any kind."""
 
 NESTED = "\x1e"
-ELEMENT = "_"
-GROWTH = 6
+ELEMENT = "\x1e"
+"""A key that is written of no object: what `explode` wraps other values in."""
+GROWTH = 8
 """Bytes written per byte read, at most (`[],` as a wrapped element), besides the names given."""
 
 _OK = -1
@@ -41,10 +43,10 @@ _KEY_FIRST, _KEY, _COLON, _VALUE_FIRST, _VALUE, _AFTER = range(6)
 _QUOTE, _BACKSLASH, _COMMA, _COLON_SIGN = ord('"'), ord("\\"), ord(","), ord(":")
 _OPEN_LIST, _CLOSE_LIST, _OPEN_OBJECT, _CLOSE_OBJECT = ord("["), ord("]"), ord("{"), ord("}")
 _TAB, _NEWLINE, _RETURN, _SPACE = 9, 10, 13, 32
-_LOWER_U, _LOWER_T = ord("u"), ord("t")
+_LOWER_N, _LOWER_R, _LOWER_T, _LOWER_U = ord("n"), ord("r"), ord("t"), ord("u")
 _NESTED_OPEN = np.frombuffer(b'"\\u001e', dtype=np.uint8)
-_ELEMENT_KEYS = np.frombuffer(b'"_":', dtype=np.uint8)
-_ELEMENT_BOUNDS = np.array([0, 4], dtype=np.int64)
+_ELEMENT_KEYS = np.frombuffer(b'"\\u001e":', dtype=np.uint8)
+_ELEMENT_BOUNDS = np.array([0, _ELEMENT_KEYS.size], dtype=np.int64)
 _REPLACEMENT = np.frombuffer(b"\\ufffd", dtype=np.uint8)
 _TRUE, _FALSE, _NULL, _NAN, _INFINITY = (
     np.frombuffer(word, dtype=np.uint8)
@@ -137,8 +139,11 @@ def _escape(data, p, end, out, o, nested):
 
 
 @kernel
-def _string(data, p, end, out, o, nested):
-    """Copy the string whose opening quote is at `p`, escaped once more where it is nested."""
+def _string(data, p, end, out, o, nested, lenient):
+    """Copy the string whose opening quote is at `p`, escaped once more where it is nested.
+
+    Where `lenient` is true, a raw newline is one that is escaped.
+    """
     if nested:
         out[o] = _BACKSLASH
         o += 1
@@ -161,15 +166,15 @@ def _string(data, p, end, out, o, nested):
         if c >= _SPACE:
             out[o] = c
             o += 1
-        elif c in (_NEWLINE, _RETURN):
-            return p, o, BROKEN_LINE
-        elif c == _TAB:
+        elif c in (_NEWLINE, _RETURN, _TAB):
+            if c != _TAB and not lenient:
+                return p, o, BROKEN_LINE
             out[o] = _BACKSLASH
             o += 1
             if nested:
                 out[o] = _BACKSLASH
                 o += 1
-            out[o] = _LOWER_T
+            out[o] = _LOWER_T if c == _TAB else _LOWER_N if c == _NEWLINE else _LOWER_R
             o += 1
         p += 1
     return p, o, CUT
@@ -232,14 +237,15 @@ def _begin_alike(data, p, q, end):
 
 
 @kernel
-def _record(data, p, end, container, kind, keys, bounds, out, o, stack):
+def _record(data, p, end, container, kind, keys, bounds, lenient, out, o, stack):
     """Copy one record and flatten its values; returns (position, output position, code).
 
     At `p` stands the opening brace of an `OBJECT`, the opening bracket of `FIELDS`, or any value,
     which is a `WHOLE` record. The key of the n-th field, with quotes and colon, is
     `keys[bounds[n]:bounds[n + 1]]`. In `LINES`, a newline inside the record is damage; in `KEYED`,
     a value that begins as the record does is taken for the record after it; so is, everywhere
-    but among `JOINED` ones, a list inside a list that is a whole record.
+    but among `JOINED` ones, a list inside a list that is a whole record. `lenient` is that of
+    `_string`.
     """
     begin = p
     depth = 1
@@ -269,7 +275,7 @@ def _record(data, p, end, container, kind, keys, bounds, out, o, stack):
         closing = False
         if state in (_KEY, _KEY_FIRST):
             if c == _QUOTE:
-                p, o, code = _string(data, p, end, out, o, nested)
+                p, o, code = _string(data, p, end, out, o, nested, lenient)
                 if code != _OK:
                     return p, o, code
                 state = _COLON
@@ -305,7 +311,7 @@ def _record(data, p, end, container, kind, keys, bounds, out, o, stack):
                 return p, o, TOKEN
             closing = True
         elif c == _QUOTE:
-            p, o, code = _string(data, p, end, out, o, nested)
+            p, o, code = _string(data, p, end, out, o, nested, lenient)
             if code != _OK:
                 return p, o, code
             state = _AFTER
@@ -354,76 +360,125 @@ def _record(data, p, end, container, kind, keys, bounds, out, o, stack):
 
 
 @kernel
-def skip(data, p, end):
-    """The position after the value that begins at `p`; -1 where it does not end before `end`.
+def skip(data, p, end, state):
+    """Go to the end of the value that begins at `p`; returns (position, whether it ended).
 
-    Only quotes and brackets are looked at.
+    Only quotes and brackets are looked at. `state` holds how many brackets are open and whether a
+    string is: zeros at first, and as it is left where the value goes on after `end`.
     """
-    depth = 0
+    depth, in_string = state[0], state[1] == 1
     while p < end:
         c = data[p]
-        if c == _QUOTE:
-            p += 1
-            while p < end and data[p] != _QUOTE:
-                p += 2 if data[p] == _BACKSLASH else 1
+        if in_string:
+            if c == _QUOTE:
+                in_string = False
+            elif c == _BACKSLASH:
+                p += 1
+        elif c == _QUOTE:
+            in_string = True
         elif c in (_OPEN_LIST, _OPEN_OBJECT):
             depth += 1
         elif depth == 0 and c in (_COMMA, _CLOSE_LIST, _CLOSE_OBJECT, _SPACE, _NEWLINE, _RETURN):
-            return p
+            return p, True
         elif c in (_CLOSE_LIST, _CLOSE_OBJECT):
             depth -= 1
             if depth == 0:
-                return p + 1
+                return p + 1, True
         p += 1
-    return -1
+    state[0], state[1] = depth, 1 if in_string else 0
+    return p, False
 
 
 @kernel
-def scan(data, position, end, container, kind, keys, bounds, after, limit, out, starts):
+def count_fields(data, starts, stops, counts):
+    """Write how many values each of the lists has that begin at `starts`; -1 if one does not end.
+
+    Only quotes, brackets and commas are looked at, and nothing from `stops` on.
+    """
+    for n in range(starts.size):
+        p, end = starts[n], min(stops[n], data.size)
+        counts[n] = -1
+        depth, fields, empty = 0, 1, True
+        while p < end:
+            c = data[p]
+            if c == _QUOTE:
+                p += 1
+                while p < end and data[p] != _QUOTE:
+                    p += 2 if data[p] == _BACKSLASH else 1
+                empty = False
+            elif c in (_CLOSE_LIST, _CLOSE_OBJECT):
+                depth -= 1
+                if depth == 0:
+                    counts[n] = 0 if empty else fields
+                    break
+            else:
+                if depth > 0 and c not in (_SPACE, _TAB, _NEWLINE, _RETURN):
+                    empty = False
+                if c in (_OPEN_LIST, _OPEN_OBJECT):
+                    depth += 1
+                elif c == _COMMA and depth == 1:
+                    fields += 1
+            p += 1
+
+
+@kernel
+def _line_end(data, p, end):
+    while p < end and data[p] != _NEWLINE:
+        p += 1
+    return p
+
+
+@kernel
+def scan(
+    data, position, end, container, kind, keys, bounds, after, lenient, limit, out, o, marks, faults
+):
     """Write the records of `data[position:end]` to `out`, a line each, until something stops it.
 
-    `after` is where the walk stands between records. `starts` takes the position of each record;
-    `out` needs room for `GROWTH * (end - position)` bytes, and that of the longest key more for
-    each byte where records are `FIELDS` or `WHOLE`.
+    `after` is where the walk stands between records, and `o` where `out` goes on, which needs room
+    for `GROWTH * (end - position)` bytes, and that of the longest key more for each byte where
+    records are `FIELDS` or `WHOLE`. A row of `marks` for each record takes its position and the end
+    of its line in `out`. Among `LINES`, damage costs its line only: a row of `faults` takes where
+    the stretch begins and ends, why, and the byte at which that showed. There are no more of both
+    than `limit`. `lenient` is that of `_string`.
 
-    Returns (records, output length, position, after, code, where): `position` is that of the
-    first byte not yet dealt with, a record's first byte where its walk failed; `where` is the byte
-    at which it failed.
+    Returns (records, faults, end of the output, position, after, code, where): `position` is that
+    of the first byte not yet dealt with, a record's first byte where its walk failed; `where` is
+    the byte at which it failed.
     """
     stack = np.zeros(_MAX_DEPTH, dtype=np.uint8)
     listed = container in (ARRAY, KEYED)
     close = _CLOSE_LIST if container == ARRAY else _CLOSE_OBJECT
     records = 0
-    o = 0
+    wrong = 0
     p = position
-    while records < limit:
+    while records + wrong < limit:
         p = _skip_space(data, p, end)
         if p >= end:
-            return records, o, p, after, ENDED, p
+            return records, wrong, o, p, after, ENDED, p
         c = data[p]
         if not listed:
             if c == _COMMA:
                 p += 1
                 continue
         elif after == CLOSED:
-            return records, o, p, after, TRAILING, p
+            return records, wrong, o, p, after, TRAILING, p
         elif c == close:
             if after == VALUE:
-                return records, o, p, after, TRAILING_COMMA, p
+                return records, wrong, o, p, after, TRAILING_COMMA, p
             after = CLOSED
             p += 1
             continue
         elif after == NEXT:
             if c != _COMMA:
-                return records, o, p, after, NO_COMMA, p
+                return records, wrong, o, p, after, NO_COMMA, p
             after = VALUE
             p += 1
             continue
         start = p
         if container == KEYED:
             if c != _QUOTE:
-                return records, o, start, after, TOKEN, p
-            p, _, code = _string(data, p, end, out, o, False)
+                return records, wrong, o, start, after, TOKEN, p
+            p, _, code = _string(data, p, end, out, o, False, lenient)
             if code == _OK:
                 p = _skip_space(data, p, end)
                 code = CUT if p >= end else _OK if data[p] == _COLON_SIGN else TOKEN
@@ -431,26 +486,38 @@ def scan(data, position, end, container, kind, keys, bounds, after, limit, out, 
                 p = _skip_space(data, p + 1, end)
                 code = CUT if p >= end else _OK
             if code != _OK:
-                return records, o, start, after, code, p
+                return records, wrong, o, start, after, code, p
             c = data[p]
-        if c != (_OPEN_OBJECT if kind == OBJECT else _OPEN_LIST):
-            return records, o, start, after, TOKEN, p
-        p, written, code = _record(data, p, end, container, kind, keys, bounds, out, o, stack)
+        written, code = o, TOKEN
+        if c == (_OPEN_OBJECT if kind == OBJECT else _OPEN_LIST):
+            p, written, code = _record(
+                data, p, end, container, kind, keys, bounds, lenient, out, o, stack
+            )
         if code != _OK:
-            return records, o, start, after, code, p
-        starts[records] = start
-        records += 1
+            stop = end if container != LINES or code == CUT else _line_end(data, p, end)
+            if stop >= end:
+                return records, wrong, o, start, after, code, p
+            faults[wrong, 0] = start
+            faults[wrong, 1] = stop + 1
+            faults[wrong, 2] = code
+            faults[wrong, 3] = p
+            wrong += 1
+            p = stop + 1
+            continue
         out[written] = _NEWLINE
         o = written + 1
+        marks[records, 0] = start
+        marks[records, 1] = o
+        records += 1
         after = NEXT
-    return records, o, p, after, FULL, p
+    return records, wrong, o, p, after, FULL, p
 
 
 @kernel
 def explode(data, out, parents, whole):
     """Write the elements of JSON lists, one list a line of `data`, each element as one line.
 
-    An object is written as `scan` writes it and any other value wrapped as `{"_": value}`; a line
+    An object is written as `scan` writes it and any other value wrapped under `ELEMENT`; a line
     that is one object counts as a list of it. `parents` takes the line number of each element;
     `whole[line]` becomes False, and nothing is written, where a line is not one JSON list.
 
@@ -491,7 +558,7 @@ def explode(data, out, parents, whole):
             else:
                 kind = OBJECT if c == _OPEN_OBJECT else WHOLE
                 p, o, code = _record(
-                    data, p, end, JOINED, kind, _ELEMENT_KEYS, _ELEMENT_BOUNDS, out, o, stack
+                    data, p, end, JOINED, kind, _ELEMENT_KEYS, _ELEMENT_BOUNDS, False, out, o, stack
                 )
                 if code == _OK:
                     parents[elements] = line

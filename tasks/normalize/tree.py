@@ -4,7 +4,7 @@ import polars as pl
 
 from schemas.cleaning import Cleaning
 from tasks.normalize.conversation import USUAL, Spelling, plain, problem
-from tasks.normalize.json_rows import explode_json
+from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import TURNS, Parsed, unknown_roles
 
@@ -78,14 +78,14 @@ def _nodes(
     """
     keys = dict.fromkeys((*spelling.role, *spelling.content, *NODE[2:], "rank", ELEMENT))
     listed, whole = explode_json(given[column], tuple(keys))
-    row = given["row"].gather(listed["parent"])
-    spoken = pl.coalesce(spelling.role).str.strip_prefix(NESTED)
+    row = given["row"].gather(listed[PARENT])
+    spoken = pl.coalesce([listed[key] for key in spelling.role]).str.strip_prefix(NESTED)
     rank = pl.col("rank").cast(pl.Float64, strict=False).fill_nan(None)
     nodes = listed.select(
         row=row,
         role=spelling.role_of(spoken),
         spoken=spoken,
-        content=plain(pl.coalesce(spelling.content)).fill_null(""),
+        content=plain(pl.coalesce([listed[key] for key in spelling.content])).fill_null(""),
         replies="replies",
         rank=rank,
         wanted=_wanted(),

@@ -208,6 +208,13 @@ def test_a_file_in_no_known_format_is_one_ledger_row(
     assert done.records["source_row"].to_list() == [1, 2, 3]
 
 
+def test_text_that_begins_like_parquet_is_read_all_the_same(tmp_path: Path) -> None:
+    done = normalized(tmp_path, b"PAR1" + LINES.encode(), source("alpaca"))
+
+    assert done.conversations == EXPECTED[-done.records.height :]
+    assert done.manifest.rows_in == len(EXPECTED)
+
+
 def test_a_compressed_file_that_is_cut_keeps_its_rows(tmp_path: Path) -> None:
     lines = [f'{{"instruction": "Say", "output": "{n * 7919 % 100_003}"}}' for n in range(20_000)]
     packed = gzip.compress("\n".join(lines).encode())
