@@ -1,0 +1,58 @@
+import pytest
+
+from schemas.quality import Truncation
+from schemas.reasons import DropReason
+from tasks.filter.judge import judge
+from tests.filter.rows import only_quality, records
+
+WHOLE = "Leaves are green in summer because they hold chlorophyll. "
+ZH_WHOLE = "夏天的树叶是绿色的，因为其中含有叶绿素。"
+
+# fmt: off
+ENDS = {  #                       response                                                       cut
+    "a comma":                    (WHOLE + "In autumn they turn yellow, red and brown,",          True),
+    "an article":                 (WHOLE + "In autumn they turn yellow because of the",           True),
+    "a conjunction":              (WHOLE + "In autumn they turn yellow and brown, and",           True),
+    "an open bracket":            (WHOLE + "In autumn they turn yellow or brown (",               True),
+    "an open quotation mark":     (WHOLE + "In autumn my grandmother used to say “",              True),
+    "a cut word":                 (WHOLE + "In autumn they turn yellow because chloro-",          True),
+    "Chinese connective":         (ZH_WHOLE + "秋天树叶变黄，是因为光照减少以及",                     True),
+    "Chinese particle":           (ZH_WHOLE + "秋天的时候，树林里的叶子会变成黄色的、红色的",           True),
+    "Chinese comma":              (ZH_WHOLE * 2 + "到了秋天叶子会变成黄色、红色或者棕色，",            True),
+    "a full stop":                (WHOLE + "In autumn they turn yellow and brown.",               False),
+    "Chinese full stop":          (ZH_WHOLE + "秋天树叶变黄，是因为光照减少了。",                      False),
+    "no mark at all":             (WHOLE + "In autumn they turn yellow, red and brown",           False),
+    "a letter's close":           (WHOLE + "\n\nSincerely,",                                      False),
+    "a capital article":          (WHOLE + "\nThe right one of both is Sentence A",               False),
+    "a list item":                (WHOLE + "\n- yellow leaves that fall in autumn and the",       False),
+    "a heading":                  (WHOLE + "\n\nLeaves of the",                                   False),
+    "hashtags":                   (WHOLE + "Look at them! #leaves #autumnofthe",                  False),
+    "an address":                 (WHOLE + "More of it at https://leaves.example/of-the",         False),
+    "code":                       ("import leaves\n" * 3 + "print(leaves.green, leaves.yellow, leaves.red),", False),
+    "a formula":                  (WHOLE + "Its colour is given by the formula c = a +,",         False),
+    "a Chinese list of adjectives": ("橡树：坚固的，高大的，笔直的，厚实的，有弹性的，奢华的，独特的，直立的，长寿的，分枝的，茂密的，古老的，雄伟的，常绿的，挺拔的", False),
+    "short":                      ("Leaves of the",                                               False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("response", "cut"), ENDS.values(), ids=ENDS)
+def test_a_last_line_that_breaks_off_is_truncated(response, cut):
+    rules = only_quality(truncation=Truncation(enabled=True, min_chars=20))
+    verdict = judge(records(("Why are leaves green?", response)), rules).collect()
+    assert verdict["drop_reason"].to_list() == [DropReason.TRUNCATED if cut else None]
+
+
+@pytest.mark.parametrize(("min_chars", "falls"), [(40, True), (41, False)])
+def test_shorter_responses_are_not_judged(min_chars, falls):
+    response = "They turn red, or yellow, because of the"
+    assert len(response) == 40
+    rules = only_quality(truncation=Truncation(enabled=True, min_chars=min_chars))
+    verdict = judge(records(("Why?", response)), rules).collect()
+    assert verdict["found"].to_list() == [f"… {response}" if falls else None]
+
+
+def test_verse_ends_where_it_likes():
+    rules = only_quality(truncation=Truncation(enabled=True))
+    verdict = judge(records(("Write a poem", f"{WHOLE}\nand all my leaves fall on the,")), rules)
+    assert verdict.collect()["drop_reason"].to_list() == [None]
