@@ -92,13 +92,24 @@ class EvaluationSet(Frozen):
         return self.model_copy(update={"path": place, "url": None})
 
 
+class NearQuestions(Frozen):
+    """Prompts that ask nearly what an item asks: words changed, options in another order."""
+
+    enabled: bool = True
+    threshold: float = Field(
+        0.8, ge=0.5, le=1, description="exact Jaccard on shingles of three characters, inclusive"
+    )
+    compare_numbers: bool = Field(True, description="a question with other numbers is another one")
+
+
 class Contamination(Frozen):
-    """Rows that share an n-gram with an evaluation item, in prompt or response."""
+    """Rows that share an n-gram with an evaluation item, or ask nearly the same."""
 
     enabled: bool = True
     ngram: int = Field(
         13, ge=4, le=50, description="words, or characters where there are no spaces"
     )
+    questions: NearQuestions = NearQuestions()
     sets: tuple[EvaluationSet, ...] = ()
 
 

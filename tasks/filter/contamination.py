@@ -1,46 +1,62 @@
-"""Rows that hold a piece of an evaluation item, in prompt or response.
+"""Rows that hold a piece of an evaluation item, in prompt or response, or ask nearly the same.
 
 How much must agree depends on how long the item's text is (tokens as `ngrams` counts them: words,
 or characters where a script has no spaces):
 
 - `ngram` tokens or more: any run of `ngram` tokens, wherever it stands (Brown et al. 2020, n = 13);
-- 5 or more, but fewer than `ngram`: the whole text, standing as whole sentences or lines;
-- fewer than 5: the whole text is the whole prompt. ("Yes" is an answer in many evaluation sets.)
+- 8 words or more, but fewer than `ngram` tokens: the whole text, wherever it stands;
+- 5 words (10 Chinese characters) or more: the whole text, standing as whole sentences or lines;
+- 3 words (6 Chinese characters) or more, with a question mark: the same, but in prompts only;
+- fewer: the whole text is the whole prompt. ("Yes" is an answer in many evaluation sets.)
 
-Runs that more than `MAX_SHARING_ITEMS` items of one set have in common are the set's scaffolding
-(`def check(candidate): assert candidate(...`), and runs that are mostly figures are nobody's own
-(primes in order): neither counts, unless an item has no others.
+Beside this a whole prompt, or the last question of a talk, may be nearly an item's text or all of
+its texts together (`questions`): words changed here and there, options in another order.
+
+Numbers are words: an item with other numbers is another item, unless it is so long that `ngram`
+words in a row hold none of them. Runs that more than `MAX_SHARING_ITEMS` items of one set have in
+common are the set's scaffolding (`def check(candidate): assert candidate(...`), and runs that are
+mostly figures are nobody's own (primes in order): neither counts, unless a text of `ngram` tokens
+or an item has no others. So "All of the above", which is in many items, is never looked for alone.
 Prompt and response are looked at separately; no run reaches across their seam.
 
 For Chinese, 13 characters are about 8 words and a proverb of two lines can be as long: a stricter
-`ngram` suits corpora that are Chinese only.
+`ngram` suits corpora that are Chinese only. Signs are not compared: "3 + 4" is "3 * 4" here.
 """
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
+from schemas.contamination import HIT, EvaluationCounts
+from schemas.filter import Contamination
 from schemas.reasons import DropReason
 from tasks.filter.evidence import EVIDENCE_CHARS, Rules, matched
 
 MAX_SHARING_ITEMS = 5
 EXCERPT_CHARS = 300
+LOADED_INDEXES = 2  # a refresh uses one
 MATCH = pl.Struct({"found": pl.String, "expected": pl.String})
+QUESTIONS = {"item": pl.UInt32, "shingles": pl.List(pl.UInt64), "numbers": pl.UInt64}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EvaluationIndex:
     """What rows are held against.
 
-    `hashes`: one row per run of tokens, columns `hash` (UInt64, sorted, each once) and `item`
+    `hashes`: one row per item and run of tokens, columns `hash` (UInt64, sorted) and `item`
     (UInt32). `items`: one row per item, in the order of the recipe's sets and of their files,
     columns `item` (its place here), `set`, `row` (its place in its file) and `excerpt`.
+    `questions`: one row per text that prompts may nearly be, columns `item`, `shingles`, `numbers`.
+    `counts`: one per set, how its items are compared.
     """
 
     ngram: int
     hashes: pl.DataFrame
     items: pl.DataFrame
+    questions: pl.DataFrame
+    counts: tuple[EvaluationCounts, ...]
 
     @functools.cached_property
     def labels(self) -> pl.Series:
@@ -58,32 +74,93 @@ def index_texts(texts: pl.DataFrame, ngram: int) -> EvaluationIndex:
         texts.group_by("set", "row", maintain_order=True)
         .agg(longest.str.head(EXCERPT_CHARS).alias("excerpt"))
         .with_row_index("item")
+        .select(pl.col("item").cast(pl.UInt32), "set", "row", "excerpt")
     )
     numbered = texts.join(items, on=["set", "row"], how="left", maintain_order="left")
-    runs = item_hashes(text_buffers(texts["text"]), ngram)
-    runs = runs.select("hash", "worded", *numbered.select("item", "set")[runs["text"]])
+    asks = texts["text"].str.contains(r"[?？]\W*$").to_numpy()
+    runs = item_hashes(text_buffers(texts["text"]), ngram, asks)
+    runs = runs.hstack(numbered.select("item", "set")[runs["text"]])
+    questions = _questions(numbered)
     return EvaluationIndex(
-        ngram, _without_scaffolding(runs), items.select("item", "set", "row", "excerpt")
+        ngram, _without_scaffolding(runs), items, questions, _counts(items, runs, questions)
     )
 
 
 def _without_scaffolding(runs: pl.DataFrame) -> pl.DataFrame:
+    """The runs that are an item's own; all of a long text's or of an item's that has none."""
+    from tasks.filter.ngrams import NGRAM, OPENING
+
     sharing = pl.col("item").n_unique().over("set", "hash")
     own = (sharing <= MAX_SHARING_ITEMS) & pl.col("worded")
+    long, opening = (pl.col("kind") == kind for kind in (NGRAM, OPENING))
     return (
-        runs.unique()
-        .with_columns(own=own)
-        .filter(pl.col("own") | ~pl.col("own").any().over("item"))
-        .group_by("hash")
-        .agg(pl.col("item").min().cast(pl.UInt32))
-        .sort("hash")
+        runs.select("hash", "kind", "worded", "text", "item", "set")
+        .with_columns(own=own & ~opening)
+        .filter(
+            pl.col("own")
+            | opening
+            | ~pl.col("own").any().over("item")
+            | (long & ~pl.col("own").any().over("text"))
+        )
+        .select("hash", "item")
+        .unique()
+        .sort("hash", "item")
     )
 
 
-def contamination_rules() -> Rules:
-    """The row shares a run of tokens with an evaluation item; `expected` names it by set and row.
+def _questions(texts: pl.DataFrame) -> pl.DataFrame:
+    """QUESTIONS of the items: each of their texts, and all of them together."""
+    from tasks.filter.questions import MIN_SHINGLES, shingle_sets
 
-    Needs the column `overlap`, from `overlap(index)`.
+    several = texts.filter(pl.len().over("item") > 1)
+    together = several.group_by("item", maintain_order=True).agg(pl.col("text").str.join("\n"))
+    asked = pl.concat([texts.select("item", "text"), together])
+    sets = asked.select("item").hstack(shingle_sets(asked["text"]))
+    return (
+        sets.filter(pl.col("shingles").list.len() >= MIN_SHINGLES)
+        .sort("item", maintain_order=True)
+        .cast(QUESTIONS)  # type: ignore[arg-type]
+    )
+
+
+def _counts(
+    items: pl.DataFrame, runs: pl.DataFrame, questions: pl.DataFrame
+) -> tuple[EvaluationCounts, ...]:
+    """How many items of each set are compared in which way, by the best of their texts."""
+    from tasks.filter.ngrams import MIN_SENTENCE_WEIGHT, NGRAM, SENTENCE, WHOLE
+
+    way = (
+        pl.when(pl.col("kind") == NGRAM)
+        .then(0)
+        .when((pl.col("kind") == SENTENCE) & (pl.col("weight") >= MIN_SENTENCE_WEIGHT))
+        .then(1)
+        .when(pl.col("kind") == SENTENCE)
+        .then(2)
+        .when(pl.col("kind") == WHOLE)
+        .then(3)
+    )
+    best = runs.group_by("item").agg(way.min().alias("way"))
+    compared = items.join(best, on="item", how="left").with_columns(
+        pl.col("way").fill_null(4), asked=pl.col("item").is_in(questions["item"].implode())
+    )
+    ways = ("ngram", "sentence", "prompt", "whole")
+    counts = [
+        (pl.col("way") == number).sum().alias(f"items_by_{name}")
+        for number, name in enumerate(ways)
+    ]
+    counted = compared.group_by("set", maintain_order=True).agg(
+        pl.len().alias("items"),
+        *counts,
+        (pl.col("way") == len(ways)).sum().alias("items_without_words"),
+        pl.col("asked").sum().alias("items_as_questions"),
+    )
+    return tuple(EvaluationCounts(name=line.pop("set"), **line) for line in counted.to_dicts())
+
+
+def contamination_rules() -> Rules:
+    """The row holds a piece of an evaluation item or nearly asks it; `expected` names the item.
+
+    Needs the column `overlap`, from `overlap(index, contamination)`.
 
     False positive, known: a quotation of 13 words that an item happens to quote too.
     """
@@ -93,43 +170,141 @@ def contamination_rules() -> Rules:
     }
 
 
-def overlap(index: EvaluationIndex) -> pl.Expr:
-    """`{found, expected}` of the first match in `prompt`, else in `response`, else null."""
-    parts = pl.struct("prompt", "response")
-    return parts.map_batches(
-        functools.partial(_overlap, index=index), return_dtype=MATCH, is_elementwise=True
-    )
+def overlap(index: EvaluationIndex, contamination: Contamination) -> pl.Expr:
+    """`{found, expected}` of the first match in `prompt`, else in `response`, else null.
+
+    A near match comes last; of it `expected` says the similarity too.
+    """
+    parts = pl.struct("prompt", "response", "question")
+    judge = functools.partial(_overlap, index=index, contamination=contamination)
+    return parts.map_batches(judge, return_dtype=MATCH, is_elementwise=True)
 
 
-def _overlap(parts: pl.Series, index: EvaluationIndex) -> pl.Series:
-    prompt = _matches(parts.struct.field("prompt"), index, whole=True)
-    response = _matches(parts.struct.field("response"), index, whole=False)
-    found = pl.select(pl.coalesce(prompt, response)).to_series()
-    return found.rename(parts.name)
+def _overlap(parts: pl.Series, index: EvaluationIndex, contamination: Contamination) -> pl.Series:
+    texts = parts.struct.unnest()
+    found = [
+        _first_match(texts["prompt"], index, prompts=True),
+        _first_match(texts["response"], index, prompts=False),
+    ]
+    if contamination.questions.enabled:
+        near = near_questions(texts, index, contamination)
+        found_there = pl.col("asked").str.head(EVIDENCE_CHARS).alias("found")
+        said = pl.format("{} (similarity {})", "label", pl.col("similarity").round(2))
+        labelled = near.with_columns(label=index.labels.gather(near["item"])).select(
+            pl.when(pl.col("item").is_not_null()).then(
+                pl.struct(found_there, said.alias("expected"))
+            )
+        )
+        found.append(labelled.to_series())
+    return pl.select(pl.coalesce(found).alias(parts.name)).to_series()
 
 
-def _matches(texts: pl.Series, index: EvaluationIndex, *, whole: bool) -> pl.Series:
+def _first_match(texts: pl.Series, index: EvaluationIndex, *, prompts: bool) -> pl.Series:
     from tasks.filter.ngrams import first_matches
     from tasks.fold import text_buffers
 
-    owner, start, end = first_matches(
-        text_buffers(texts),
-        index.ngram,
-        index.hashes["hash"].to_numpy(),
-        index.hashes["item"].to_numpy(),
-        whole,
+    hashes, owners = index.hashes["hash"].to_numpy(), index.hashes["item"].to_numpy()
+    matches = first_matches(text_buffers(texts), index.ngram, hashes, owners, prompts)
+    piece = (
+        pl.col("whole").cast(pl.Binary).bin.slice(pl.col("start"), pl.col("end") - pl.col("start"))
     )
-    item = pl.Series(owner)
-    matches = pl.DataFrame(
-        {
-            "text": texts,
-            "start": start,
-            "size_bytes": end - start,
-            "expected": index.labels.gather(item.set(item < 0, None)),
-        }
+    found = matches.with_columns(
+        whole=texts.gather(matches["text"]), expected=index.labels.gather(matches["item"])
+    ).select(pl.struct(piece.cast(pl.String).str.head(EVIDENCE_CHARS).alias("found"), "expected"))
+    nothing = pl.repeat(None, len(texts), dtype=MATCH, eager=True)
+    if not matches.height:
+        return nothing
+    rows = pl.DataFrame({"text": matches["text"], "match": found.to_series()})
+    every = pl.DataFrame({"text": pl.int_range(len(texts), eager=True)})
+    return every.join(rows, on="text", how="left", maintain_order="left")["match"]
+
+
+def near_questions(
+    texts: pl.DataFrame, index: EvaluationIndex, contamination: Contamination
+) -> pl.DataFrame:
+    """One row per row of `texts` (prompt, question), in order: `asked`, `item`, `similarity`.
+
+    The whole prompt, else the last question of a longer talk, that nearly is an item's; all null
+    where neither is.
+    """
+    from tasks.filter.questions import nearest
+
+    rule = contamination.questions
+    questions, item = _as_questions(index, rule.threshold), index.questions["item"]
+
+    def matches(asked: pl.Series) -> pl.DataFrame:
+        found = nearest(asked, questions, compare_numbers=rule.compare_numbers)
+        return found.select(
+            pl.when(pl.col("question").is_not_null()).then(asked).alias("asked"),
+            item.gather(found["question"]).alias("item"),
+            "similarity",
+        )
+
+    whole = matches(texts["prompt"])
+    longer = (texts["question"] != texts["prompt"]) & whole["item"].is_null()
+    talks = longer.fill_null(False).arg_true()
+    if not len(talks):
+        return whole
+    last = matches(texts["question"].gather(talks))
+    return whole.with_columns(whole[name].scatter(talks, last[name]) for name in whole.columns)
+
+
+@functools.lru_cache(maxsize=LOADED_INDEXES)
+def _as_questions(index: EvaluationIndex, threshold: float) -> Any:
+    from tasks.filter.questions import as_questions
+
+    return as_questions(index.questions, threshold)
+
+
+def list_hits(
+    rows: pl.DataFrame, index: EvaluationIndex, contamination: Contamination
+) -> pl.DataFrame:
+    """HIT: every item found in every one of the rows, by row, part and item.
+
+    `rows`: columns `record_id`, `source_row`, `prompt`, `response`, `question`.
+    """
+    from tasks.filter.ngrams import NGRAM, SENTENCE, all_matches
+    from tasks.fold import text_buffers
+
+    hashes, owners = index.hashes["hash"].to_numpy(), index.hashes["item"].to_numpy()
+    how = (
+        pl.when(pl.col("kind") == NGRAM)
+        .then(pl.lit("ngram"))
+        .when(pl.col("kind") == SENTENCE)
+        .then(pl.lit("sentence"))
+        .otherwise(pl.lit("whole"))
     )
-    piece = pl.col("text").cast(pl.Binary).bin.slice(pl.col("start"), pl.col("size_bytes"))
-    found = piece.cast(pl.String).str.head(EVIDENCE_CHARS).alias("found")
-    return matches.select(
-        pl.when(pl.col("expected").is_not_null()).then(pl.struct(found, "expected"))
-    ).to_series()
+    parts = [
+        matches.group_by("text", "item")
+        .agg(how.first().alias("how"), pl.len().alias("runs"))
+        .select(
+            "text", "item", "how", "runs", similarity=pl.lit(None, pl.Float32), part=pl.lit(part)
+        )
+        for part in ("prompt", "response")
+        if (
+            matches := all_matches(
+                text_buffers(rows[part]), index.ngram, hashes, owners, part == "prompt"
+            )
+        ).height
+    ]
+    if contamination.questions.enabled:
+        near = near_questions(rows, index, contamination).with_row_index("text")
+        parts.append(
+            near.filter(pl.col("item").is_not_null()).select(
+                pl.col("text").cast(pl.Int64),
+                "item",
+                how=pl.lit("near"),
+                runs=pl.lit(1, pl.UInt32),
+                similarity="similarity",
+                part=pl.lit("prompt"),
+            )
+        )
+    if not parts:
+        return pl.DataFrame(schema=HIT)
+    found = pl.concat(parts, how="diagonal_relaxed").unique(
+        ["text", "item", "part"], keep="first", maintain_order=True
+    )
+    named = found.hstack(rows.select("record_id", "source_row")[found["text"]]).join(
+        index.items, on="item", how="left", maintain_order="left"
+    )
+    return named.sort("text", "part", "item").select(HIT.names()).cast(HIT)

@@ -8,7 +8,9 @@ from schemas.record import VERDICT
 from tasks.filter.contamination import EvaluationIndex, contamination_rules, overlap
 from tasks.filter.evidence import Rules
 from tasks.filter.identity import identity_rules
+from tasks.filter.language import language_columns, language_rules
 from tasks.filter.privacy import privacy_rules
+from tasks.filter.quality import quality_rules
 from tasks.filter.rules import echo_rules, length_rules, placeholder_rules
 from tasks.text import prompt, question, response
 
@@ -20,19 +22,33 @@ def judge(
 
     Without `evaluations` no row is held against any.
     """
+    return judge_with_hits(records, rules, evaluations).select("verdict").unnest("verdict")
+
+
+def judge_with_hits(
+    records: pl.LazyFrame, rules: Filter, evaluations: EvaluationIndex | None = None
+) -> pl.LazyFrame:
+    """One row per record: `verdict`, a struct of VERDICT, and `is_hit`, whatever that says.
+
+    `is_hit`: the row holds an evaluation item or nearly asks it; another reason may come first.
+    """
     table = rule_table(rules, evaluations)
     return (
-        records.select(prompt=prompt(), response=response(), question=question())
+        records.select("source", prompt=prompt(), response=response(), question=question())
         .with_columns(**_derived(rules, evaluations))
         .with_columns(
             one.alias(f"{reason}.{part}")
             for reason, evidence in table.items()
             for part, one in evidence._asdict().items()
         )
-        .with_columns(verdict=_first_verdict(table))
-        .select("verdict")
-        .unnest("verdict")
+        .with_columns(verdict=_first_verdict(table), is_hit=_is_hit(table))
+        .select("verdict", "is_hit")
     )
+
+
+def _is_hit(table: Rules) -> pl.Expr:
+    hit = f"{DropReason.EVALUATION_OVERLAP}.found"
+    return pl.col(hit).is_not_null() if DropReason.EVALUATION_OVERLAP in table else pl.lit(False)
 
 
 def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
@@ -41,6 +57,8 @@ def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
         **length_rules(rules.lengths),
         **echo_rules(rules.echo),
         **placeholder_rules(rules.placeholders),
+        **quality_rules(rules.quality),
+        **language_rules(rules.language),
         **identity_rules(rules.identity),
         **privacy_rules(rules.privacy),
         **(contamination_rules() if rules.contamination.enabled and evaluations else {}),
@@ -49,12 +67,12 @@ def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
 
 def _derived(rules: Filter, evaluations: EvaluationIndex | None) -> dict[str, pl.Expr]:
     """The further columns that the rules which are on read, by name."""
-    columns = {}
+    columns = language_columns(rules.language)
     if rules.echo.enabled:
         for part in ("prompt", "response", "question"):
             columns[f"folded_{part}"] = folded(pl.col(part))
     if rules.contamination.enabled and evaluations:
-        columns["overlap"] = overlap(evaluations)
+        columns["overlap"] = overlap(evaluations, rules.contamination)
     return columns
 
 

@@ -1,9 +1,12 @@
 """Word n-grams of many texts as 64-bit hashes, and where they meet a sorted table of such hashes.
 
 A token is a run of letters and digits; in scripts that put no spaces between words (Chinese,
-Japanese, Thai, Lao, Khmer, Burmese) every character is a token. Case, width and accents do not
-count, nor does punctuation. A sentence ends at ``. ! ? : ;``, their full-width forms, or a line's
-end.
+Japanese, Thai, Lao, Khmer, Burmese) every character is a token. So in a mixed text each run of a
+script is counted in its own way. Case, width and accents do not count, nor does punctuation
+("C" and "C++" are one token). A sentence begins and ends at ``. ! ? : ;``, their
+full-width forms, quotation marks, dashes, asterisks, or a line's end.
+
+The weight of a text is in half-words: a word weighs 2, a character that is a token weighs 1.
 
 Hashes are compared as they are: at 2^20 table entries and 10^9 n-grams the chance of one false hit
 is 2^20 * 10^9 / 2^64, about 6 in 100,000.
@@ -25,16 +28,21 @@ Table = npt.NDArray[np.uint32]
 SEPARATOR, SENTENCE_END, IGNORED = 0, 1, 2
 ALONE = 1 << 31  # flags a letter that is a token of its own
 
-SENTENCE_ENDS = r"[.!?:;。！？：；．｡\n\r\x{2028}\x{2029}…]"
+SENTENCE_ENDS = r"[.!?:;。！？：；．｡\n\r\x{2028}\x{2029}…\"“”„«»「」『』【】《》*|—–]"
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 LETTER = r"[\p{L}\p{N}\p{M}]"
 ACCENTS = r"[\x{300}-\x{36f}]"
 INVISIBLE = r"[\p{Cf}\x{300}-\x{36f}\x{fe00}-\x{fe0f}]"
 
-# How much of a text a hash speaks of; it is mixed into the hash, so that one table serves all.
-NGRAM, SENTENCES, WHOLE = np.uint64(1), np.uint64(2), np.uint64(3)
-# Shorter texts are compared with whole prompts only: "Yes." is a sentence of too many rows.
-MIN_SENTENCE_TOKENS = 5
+# What a hash speaks of; it is mixed into the hash, so that one table serves all: a run of n tokens,
+# a shorter text, one that is too short to be looked for inside a text, the first tokens of a text.
+NGRAM, SENTENCE, WHOLE, OPENING = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+OPENING_TOKENS = 3
+
+# Weights, in half-words, from which a text shorter than n tokens is looked for ...
+MIN_RUN_WEIGHT = 16  # ... anywhere in a text: eight words
+MIN_SENTENCE_WEIGHT = 10  # ... as whole sentences, anywhere: five words, ten Chinese characters
+MIN_QUESTION_WEIGHT = 6  # ... if it is a question, as whole sentences of a prompt: "Why me?"
 
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd; 2^64 / golden ratio (Knuth 6.4)
 MIX_1, MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)  # SplitMix64
@@ -63,38 +71,70 @@ def _points(chars: pl.Series) -> npt.NDArray[np.int64]:
     return np.array([ord(char) for char in chars.to_list()])
 
 
-def item_hashes(texts: TextBuffers, ngram: int) -> pl.DataFrame:
-    """Every hash that stands for a text of the evaluation items.
+def item_hashes(texts: TextBuffers, ngram: int, asks: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """Every hash that stands for a text of the evaluation items; `asks`: whether it is a question.
 
-    Columns: `hash`, `text` (its row in `texts`) and `worded`, whether a third or more of the
-    n-gram's tokens are words: primes in order, hexadecimal digits or a + b * c are nobody's own.
-    One row per n-gram of a text of `ngram` tokens or more; one for the whole of a shorter text;
-    none for a text without tokens.
+    Columns: `hash`, `kind` (what it speaks of), `text` (its row in `texts`), `weight` (of the
+    text, in half-words) and `worded`, whether a third or more of the n-gram's tokens are words:
+    primes in order, hexadecimal digits or a + b * c are nobody's own. One row per n-gram of a text
+    of `ngram` tokens or more; for a shorter text one for the whole and, where it may be looked for
+    inside a text, one for its opening; none for a text without tokens.
     """
-    room = int(texts.offsets[-1] - texts.offsets[0]) + texts.rows
-    hashes, rows = np.empty(room, np.uint64), np.empty(room, np.int64)
+    room = int(texts.offsets[-1] - texts.offsets[0]) + 2 * texts.rows
+    hashes, kinds = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    rows, weights = np.empty(room, np.int64), np.empty(room, np.int64)
     worded = np.empty(room, np.bool_)
     announce_compilation(_hash_items)
-    count = _hash_items(texts.offsets, texts.data, token_table(), ngram, hashes, rows, worded)
-    return pl.DataFrame({"hash": hashes[:count], "text": rows[:count], "worded": worded[:count]})
+    count = _hash_items(
+        texts.offsets, texts.data, token_table(), ngram, asks, hashes, kinds, rows, weights, worded
+    )
+    columns = {"hash": hashes, "kind": kinds, "text": rows, "weight": weights, "worded": worded}
+    return pl.DataFrame({name: column[:count] for name, column in columns.items()})
 
 
 def first_matches(
-    texts: TextBuffers, ngram: int, table: Hashes, owners: npt.NDArray[np.uint32], whole: bool
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """For each text the owner of its first match, or -1, and the match's bytes (start, end).
+    texts: TextBuffers, ngram: int, hashes: Hashes, owners: npt.NDArray[np.uint32], prompts: bool
+) -> pl.DataFrame:
+    """The first match of each text that has one, in their order; columns as `all_matches` has them.
 
-    `table` is sorted; `owners[i]` is the item of `table[i]`. Consecutive n-grams of one item make
-    one match. `whole`: the texts are prompts, so that the shortest items count.
+    Consecutive n-grams of one item make one match.
     """
-    owner = np.full(texts.rows, -1, np.int64)
-    start, end = np.zeros(texts.rows, np.int64), np.zeros(texts.rows, np.int64)
+    return _matches(texts, ngram, hashes, owners, prompts, every=False, room=texts.rows)
+
+
+def all_matches(
+    texts: TextBuffers, ngram: int, hashes: Hashes, owners: npt.NDArray[np.uint32], prompts: bool
+) -> pl.DataFrame:
+    """One row per place of a text where a hash of an item is met, and item.
+
+    Columns: `text` (its row in `texts`), `item`, `kind`, `start` and `end` (the match's bytes in
+    the text). `hashes` is sorted; `owners[i]` is an item of `hashes[i]`, which stands there once
+    for each of its items. `prompts`: the texts are prompts, in which shorter items count too.
+    """
+    found = _matches(texts, ngram, hashes, owners, prompts, every=True, room=0)
+    room = found.height
+    return _matches(texts, ngram, hashes, owners, prompts, every=True, room=room) if room else found
+
+
+def _matches(
+    texts: TextBuffers, ngram: int, hashes: Hashes, owners: npt.NDArray[np.uint32], prompts: bool,
+    *, every: bool, room: int,
+) -> pl.DataFrame:  # fmt: skip
+    """Matches, of which the first `room` are written and the others only counted."""
+    numbers = np.zeros((4, room), np.int64)
+    kinds = np.zeros(room, np.uint64)
     announce_compilation(_match)
-    _match(
-        texts.offsets, texts.data, token_table(), ngram, table, owners,
-        _sieve(table), whole, owner, start, end,
+    count = _match(
+        texts.offsets, texts.data, token_table(), ngram, hashes, owners, _sieve(hashes), prompts,
+        every, numbers, kinds,
     )  # fmt: skip
-    return owner, start, end
+    if count > room:
+        return pl.DataFrame(schema={"text": pl.Int64}).clear(count)
+    text, item, start, end = numbers[:, :count]
+    return pl.DataFrame(
+        {"text": text, "item": item, "kind": kinds[:count], "start": start, "end": end},
+        schema_overrides={"item": pl.UInt32},
+    )
 
 
 def _sieve(table: Hashes) -> Bytes:
@@ -119,20 +159,20 @@ def _mixed(value: np.uint64, kind: np.uint64) -> np.uint64:
 @kernel
 def _tokens(
     data: Bytes, start: int, end: int, table: Table, prefix: Hashes, starts: Offsets,
-    ends: Offsets, opens: Bytes, words: Offsets,
+    ends: Offsets, opens: Bytes, words: Offsets, singles: Offsets,
 ) -> int:  # fmt: skip
     """Tokenise one text; returns the number of its tokens.
 
     `prefix[i]` is the polynomial hash of the first i tokens, so that any run of tokens i to j has
     prefix[j] - prefix[i] * BASE^(j - i). `opens[i]` is 1 where token i begins a sentence, and the
     end of the text begins one too. `words[i]` of the first i tokens are words: two letters or more
-    that are no digits, or one that stands alone.
+    that are no digits, or one that stands alone; `singles[i]` of them stand alone.
     """
     count = 0
     inside = False
     opening = np.uint8(1)
     word = np.uint64(0)
-    prefix[0] = words[0] = 0
+    prefix[0] = words[0] = singles[0] = 0
     letters = 0
     at: Index = start
     while at < end:
@@ -148,6 +188,7 @@ def _tokens(
         if inside and (alone or not letter):
             prefix[count + 1] = prefix[count] * BASE + _mixed(word, np.uint64(0))
             words[count + 1] = words[count] + (letters >= 2)
+            singles[count + 1] = singles[count]
             count += 1
             inside = False
         if letter:
@@ -162,6 +203,7 @@ def _tokens(
             if alone:
                 prefix[count + 1] = prefix[count] * BASE + _mixed(word, np.uint64(0))
                 words[count + 1] = words[count] + 1
+                singles[count + 1] = singles[count] + 1
                 count += 1
             else:
                 inside = True
@@ -170,6 +212,7 @@ def _tokens(
     if inside:
         prefix[count + 1] = prefix[count] * BASE + _mixed(word, np.uint64(0))
         words[count + 1] = words[count] + (letters >= 2)
+        singles[count + 1] = singles[count]
         count += 1
     opens[count] = 1
     return count
@@ -198,86 +241,157 @@ def _longest(offsets: Offsets) -> int:
 
 @kernel
 def _hash_items(
-    offsets: Offsets, data: Bytes, table: Table, ngram: int, hashes: Hashes, rows: Offsets,
-    worded: npt.NDArray[np.bool_],
+    offsets: Offsets, data: Bytes, table: Table, ngram: int, asks: npt.NDArray[np.bool_],
+    hashes: Hashes, kinds: Hashes, rows: Offsets, weights: Offsets, worded: npt.NDArray[np.bool_],
 ) -> int:  # fmt: skip
     room = _longest(offsets) + 2
     prefix, opens = np.empty(room, np.uint64), np.empty(room, np.uint8)
-    starts, ends, words = (
-        np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    )  # fmt: skip
+    starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    words, singles = np.empty(room, np.int64), np.empty(room, np.int64)
     powers = _powers(ngram)
     found = 0
     for row in range(len(offsets) - 1):
         count = _tokens(
-            data, offsets[row], offsets[row + 1], table, prefix, starts, ends, opens, words
+            data, offsets[row], offsets[row + 1], table, prefix, starts, ends, opens, words, singles
         )
-        if count == 0:
-            continue
-        if count < ngram:
-            kind = WHOLE if count < MIN_SENTENCE_TOKENS else SENTENCES
-            hashes[found], rows[found] = _run(prefix, 0, count, powers, kind), row
+        weight = 2 * count - singles[count]
+        before = found
+        if 0 < count < ngram:
+            whole = weight < (MIN_QUESTION_WEIGHT if asks[row] else MIN_SENTENCE_WEIGHT)
+            kinds[found] = WHOLE if whole else SENTENCE
+            hashes[found] = _run(prefix, 0, count, powers, kinds[found])
             worded[found] = True
             found += 1
+            if not whole:
+                kinds[found] = OPENING
+                hashes[found] = _run(prefix, 0, OPENING_TOKENS, powers, OPENING)
+                worded[found] = True
+                found += 1
         for first in range(count - ngram + 1):
-            hashes[found], rows[found] = _run(prefix, first, ngram, powers, NGRAM), row
+            kinds[found] = NGRAM
+            hashes[found] = _run(prefix, first, ngram, powers, NGRAM)
             worded[found] = 3 * (words[first + ngram] - words[first]) >= ngram
             found += 1
+        rows[before:found] = row
+        weights[before:found] = weight
     return found
 
 
 @kernel
-def _owner(value: np.uint64, table: Hashes, owners: Table, sieve: Bytes) -> int:
-    """The item of a hash, or -1."""
+def _place(value: np.uint64, hashes: Hashes, sieve: Bytes) -> int:
+    """The first place of a hash in the table, or -1."""
     low = value & np.uint64(8 * len(sieve) - 1)
     if not sieve[low >> np.uint64(3)] >> (low & np.uint64(7)) & 1:
         return -1
-    at = np.searchsorted(table, value)
-    return int(owners[at]) if at < len(table) and table[at] == value else -1
+    at = np.searchsorted(hashes, value)
+    return int(at) if at < len(hashes) and hashes[at] == value else -1
+
+
+@kernel
+def _note(
+    place: int, hashes: Hashes, owners: Table, every: bool, row: int, start: int, end: int,
+    kind: np.uint64, found: int, numbers: npt.NDArray[np.int64], kinds: Hashes,
+) -> int:  # fmt: skip
+    """Write a match for the first or for every item of a hash; returns how many there are now."""
+    at = place
+    while at == place or (every and at < len(hashes) and hashes[at] == hashes[place]):
+        if found < len(kinds):
+            numbers[0, found], numbers[1, found] = row, owners[at]
+            numbers[2, found], numbers[3, found] = start, end
+            kinds[found] = kind
+        found += 1
+        at += 1
+    return found
 
 
 @kernel
 def _match(
     offsets: Offsets, data: Bytes, table: Table, ngram: int, hashes: Hashes, owners: Table,
-    sieve: Bytes, whole: bool, owner: Offsets, start: Offsets, end: Offsets,
-) -> None:  # fmt: skip
+    sieve: Bytes, prompts: bool, every: bool, numbers: npt.NDArray[np.int64], kinds: Hashes,
+) -> int:  # fmt: skip
     room = _longest(offsets) + 2
     prefix, opens = np.empty(room, np.uint64), np.empty(room, np.uint8)
-    starts, ends, words = (
-        np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    )  # fmt: skip
+    starts, ends = np.empty(room, np.int64), np.empty(room, np.int64)
+    words, singles = np.empty(room, np.int64), np.empty(room, np.int64)
     powers = _powers(ngram)
+    found = 0
     for row in range(len(offsets) - 1):
-        at = offsets[row]
-        count = _tokens(data, at, offsets[row + 1], table, prefix, starts, ends, opens, words)
-        for first in range(count - ngram + 1):
-            item = _owner(_run(prefix, first, ngram, powers, NGRAM), hashes, owners, sieve)
-            if item < 0:
-                continue
-            last = first
-            while last + ngram < count and item == _owner(
-                _run(prefix, last + 1, ngram, powers, NGRAM), hashes, owners, sieve
-            ):
-                last += 1
-            owner[row], start[row], end[row] = item, starts[first] - at, ends[last + ngram - 1] - at
-            break
-        for first in range(count):
-            if owner[row] >= 0:
+        count = _tokens(
+            data, offsets[row], offsets[row + 1], table, prefix, starts, ends, opens, words, singles
+        )
+        starts[:count] -= offsets[row]
+        ends[:count] -= offsets[row]
+        before = found
+        found = _match_runs(
+            row, count, ngram, prefix, starts, ends, powers, hashes, owners, sieve, every, found,
+            numbers, kinds,
+        )  # fmt: skip
+        if found == before or every:
+            found = _match_shorter(
+                row, count, ngram, prefix, starts, ends, opens, singles, powers, hashes, owners,
+                sieve, prompts, every, found, numbers, kinds,
+            )  # fmt: skip
+        weight = 2 * count - singles[count]
+        if prompts and found == before and 0 < weight < MIN_SENTENCE_WEIGHT and count < ngram:
+            place = _place(_run(prefix, 0, count, powers, WHOLE), hashes, sieve)
+            if place >= 0:
+                found = _note(
+                    place, hashes, owners, every, row, starts[0], ends[count - 1], WHOLE, found,
+                    numbers, kinds,
+                )  # fmt: skip
+    return found
+
+
+@kernel
+def _match_runs(
+    row: int, count: int, ngram: int, prefix: Hashes, starts: Offsets, ends: Offsets,
+    powers: Hashes, hashes: Hashes, owners: Table, sieve: Bytes, every: bool, found: int,
+    numbers: npt.NDArray[np.int64], kinds: Hashes,
+) -> int:  # fmt: skip
+    """Note every n-gram of an item, or the first and those of the same item that follow it."""
+    for first in range(count - ngram + 1):
+        place = _place(_run(prefix, first, ngram, powers, NGRAM), hashes, sieve)
+        if place < 0:
+            continue
+        last = first
+        while not every and last + ngram < count:
+            after = _place(_run(prefix, last + 1, ngram, powers, NGRAM), hashes, sieve)
+            if after < 0 or owners[after] != owners[place]:
                 break
-            if not opens[first]:
+            last += 1
+        found = _note(
+            place, hashes, owners, every, row, starts[first], ends[last + ngram - 1], NGRAM, found,
+            numbers, kinds,
+        )  # fmt: skip
+        if not every:
+            break
+    return found
+
+
+@kernel
+def _match_shorter(
+    row: int, count: int, ngram: int, prefix: Hashes, starts: Offsets, ends: Offsets, opens: Bytes,
+    singles: Offsets, powers: Hashes, hashes: Hashes, owners: Table, sieve: Bytes, prompts: bool,
+    every: bool, found: int, numbers: npt.NDArray[np.int64], kinds: Hashes,
+) -> int:  # fmt: skip
+    """Note every shorter text of an item that stands in a text, or the first."""
+    lightest = MIN_QUESTION_WEIGHT if prompts else MIN_SENTENCE_WEIGHT
+    for first in range(count - OPENING_TOKENS + 1):
+        opening = _run(prefix, first, OPENING_TOKENS, powers, OPENING)
+        if _place(opening, hashes, sieve) < 0:
+            continue
+        for length in range(OPENING_TOKENS, min(ngram, count - first + 1)):
+            weight = 2 * length - (singles[first + length] - singles[first])
+            alone = opens[first] and opens[first + length]
+            if weight < (lightest if alone else MIN_RUN_WEIGHT):
                 continue
-            for length in range(MIN_SENTENCE_TOKENS, min(ngram, count - first + 1)):
-                if not opens[first + length]:
-                    continue
-                item = _owner(_run(prefix, first, length, powers, SENTENCES), hashes, owners, sieve)
-                if item >= 0:
-                    owner[row], start[row], end[row] = (
-                        item,
-                        starts[first] - at,
-                        ends[first + length - 1] - at,
-                    )
-                    break
-        if whole and owner[row] < 0 and 0 < count < min(MIN_SENTENCE_TOKENS, ngram):
-            item = _owner(_run(prefix, 0, count, powers, WHOLE), hashes, owners, sieve)
-            if item >= 0:
-                owner[row], start[row], end[row] = item, starts[0] - at, ends[count - 1] - at
+            place = _place(_run(prefix, first, length, powers, SENTENCE), hashes, sieve)
+            if place < 0:
+                continue
+            found = _note(
+                place, hashes, owners, every, row, starts[first], ends[first + length - 1],
+                SENTENCE, found, numbers, kinds,
+            )  # fmt: skip
+            if not every:
+                return found
+    return found

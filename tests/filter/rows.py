@@ -11,6 +11,7 @@ from schemas.filter import (
     Placeholders,
 )
 from schemas.privacy import Privacy
+from schemas.quality import NoContent, Quality
 from schemas.record import RECORD
 
 NOTHING = Filter(
@@ -18,7 +19,8 @@ NOTHING = Filter(
     echo=Echo(enabled=False),
     placeholders=Placeholders(enabled=False),
     identity=ModelIdentity(enabled=False),
-    privacy=Privacy(email=False, phone=False, id_number=False),
+    privacy=Privacy(**dict.fromkeys(Privacy.model_fields, False)),
+    quality=Quality(no_content=NoContent(enabled=False)),
     contamination=Contamination(enabled=False),
 )
 
@@ -26,6 +28,11 @@ NOTHING = Filter(
 def only(**rules: object) -> Filter:
     """A filter with nothing switched on but what is given."""
     return NOTHING.model_copy(update=rules)
+
+
+def only_quality(**rules: object) -> Filter:
+    """A filter with no quality rules but those given, and nothing else."""
+    return only(quality=NOTHING.quality.model_copy(update=rules))
 
 
 def records(*conversations: tuple[str, ...], source: str = "made") -> pl.LazyFrame:

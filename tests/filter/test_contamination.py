@@ -6,17 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.filter import Contamination
+from schemas.filter import Contamination, NearQuestions
 from schemas.reasons import DropReason
 from tasks.filter.contamination import EvaluationIndex, index_texts
 from tasks.filter.judge import judge
-from tasks.filter.ngrams import MIN_SENTENCE_TOKENS
+from tasks.filter.ngrams import MIN_SENTENCE_WEIGHT
 from tests.filter.rows import only, records
 
 WORDS = string.ascii_lowercase
 LONG = "one two three four five six seven eight"
 SHORT = "Who invented the steam engine?"
 TINY = "Name it."
+EXACT = Contamination(ngram=6, questions=NearQuestions(enabled=False))
 HAN = "今天天气很好我们去公园"
 
 
@@ -32,7 +33,7 @@ def index(*items: str | tuple[str, ...], ngram: int = 6) -> EvaluationIndex:
 
 
 def overlaps(items: EvaluationIndex, *rows: tuple[str, str]) -> list[tuple[str, str]]:
-    verdicts = judge(records(*rows), only(contamination=Contamination(ngram=6)), items)
+    verdicts = judge(records(*rows), only(contamination=EXACT), items)
     return verdicts.select("found", "expected").collect().rows()
 
 
@@ -128,9 +129,12 @@ def test_a_planted_item_is_found_wherever_it_stands(item, before, after, in_prom
     text = f"{before}.\n{item}.\n{after}"
     row = (text, "x") if in_prompt else ("x", text)
     found = overlaps(items, row)[0][0]
-    tokens = re.findall("[a-eé]+|[中文字ก]", item)
+    weight = sum(
+        2 if token.isalpha() and token < "ก" else 1
+        for token in re.findall("[a-eé]+|[中文字ก]", item)
+    )
     assert overlaps(items, (item, "x"))[0][0] is not None
-    assert found is not None or len(tokens) < MIN_SENTENCE_TOKENS
+    assert found is not None or weight < MIN_SENTENCE_WEIGHT
 
 
 @settings(deadline=None, max_examples=30)

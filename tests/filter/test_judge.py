@@ -4,6 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.filter import Contamination, Filter, Lengths
+from schemas.language import Languages
+from schemas.privacy import Policy, Privacy
+from schemas.quality import Quality
 from schemas.reasons import DropReason, Stage
 from schemas.record import VERDICT
 from tasks.filter.contamination import index_texts
@@ -67,7 +70,14 @@ def test_no_rows_give_no_verdicts():
 
 
 def test_every_reason_of_this_stage_has_a_rule():
-    assert set(rule_table(Filter(), ITEMS)) == {
+    everything = Filter(
+        language=Languages(
+            allowed=("en",), match_prompt=True, untranslated=True, declared=(("made", ("en",)),)
+        ),
+        privacy=Privacy(**dict.fromkeys(Privacy.model_fields, Policy.DROP)),
+        quality=Quality(**{name: type(rule)(enabled=True) for name, rule in Quality()}),
+    )
+    assert set(rule_table(everything, ITEMS)) == {
         reason for reason in DropReason if reason.stage is Stage.FILTER
     }
 

@@ -44,6 +44,7 @@ def test_alpaca_loses_its_empty_outputs_and_few_other_rows(tmp_path):
     assert counts == {
         DropReason.EMPTY_RESPONSE: 28,
         DropReason.ECHO: 1,
+        DropReason.NO_CONTENT: 85,
         DropReason.EMAIL: 4,
         DropReason.PHONE: 7,
         DropReason.EVALUATION_OVERLAP: 3,

@@ -6,8 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from schemas.contamination import HIT
 from schemas.errors import ConfigError
 from schemas.filter import Contamination, Echo, EvaluationSet, Filter
+from schemas.language import Languages
 from schemas.manifest import ShardRef
 from schemas.reasons import DropReason
 from schemas.record import VERDICT
@@ -85,7 +87,8 @@ def test_the_place_of_an_evaluation_file_does_not_matter(lake, shard, tmp_path):
 
 def test_the_index_keeps_hashes_items_and_an_excerpt(lake, tmp_path):
     manifest = index_sets(lake, rules(evaluation(tmp_path / "a")).contamination)
-    hashes, items = (scan_shard(lake, one).collect() for one in manifest.shards)
+    hashes, items, questions = (scan_shard(lake, one).collect() for one in manifest.shards)
+    assert questions["item"].to_list() == [0]
     assert hashes.schema == {"hash": pl.UInt64, "item": pl.UInt32}
     assert hashes.height == 1
     assert items.rows(named=True) == [{"item": 0, "set": "made.set", "row": 0, "excerpt": ITEM}]
@@ -128,3 +131,32 @@ def test_a_run_with_nothing_to_do_compiles_and_loads_nothing(lake, shard):
         "assert 'numba' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", again], check=True, timeout=60)
+
+
+def test_every_item_found_is_in_the_hit_table_whatever_the_verdict(lake, tmp_path):
+    rows = ((ITEM, ""), ("Name a primate.", f"It says: {ITEM}."), ("Name a primate.", "Lemur"))
+    shard = write_shard(records(*rows).collect(), lake, "records/b.parquet", source="made")
+    given = rules(evaluation(tmp_path / "a"))
+    manifest = judge_rows(lake, shard, given, index_sets(lake, given.contamination))
+    (written,) = manifest.hits
+    hits = scan_shard(lake, written).collect()
+    assert hits.schema == HIT
+    assert hits.select("source_row", "part", "how", "set", "row", "excerpt").rows() == [
+        (0, "prompt", "ngram", "made.set", 0, ITEM),
+        (1, "response", "ngram", "made.set", 0, ITEM),
+    ]
+    assert [(one.name, one.items) for one in manifest.evaluations] == [("made.set", 1)]
+    assert manifest.drops[0].reason == DropReason.EMPTY_RESPONSE
+
+
+def test_without_evaluation_sets_there_is_no_hit_table(lake, shard):
+    manifest = judge_rows(lake, shard, Filter(), index_sets(lake, Contamination()))
+    assert (manifest.hits, manifest.evaluations) == ((), ())
+
+
+def test_the_declared_languages_of_other_sources_do_not_judge_a_shard_again(lake, shard):
+    def digest(**declared: tuple[str, ...]) -> str:
+        language = Languages(untranslated=True, declared=tuple(declared.items()))
+        return judge_rows(lake, shard, Filter(language=language), None).digest
+
+    assert digest(made=("en",)) == digest(made=("en",), other=("zh",)) != digest(made=("zh",))

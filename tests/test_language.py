@@ -1,11 +1,12 @@
 """Which language a row is in: judged by its response first, told only where it can be."""
 
 import threading
+from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tasks.measure.language import by_script, languages, sample
+from tasks.language import by_script, certain_languages, languages, sample
 
 # fmt: off
 RESPONSES = {  #            response                                                             language
@@ -130,3 +131,61 @@ def test_threads_that_share_the_model_get_the_same_answers() -> None:
         thread.join()
     assert len(together) == 3
     assert all(answers.equals(alone) for answers in together)
+
+
+def cases() -> tuple[pl.Series, list[str | None]]:
+    """The labelled texts, and their languages; `-` is a text that no rule should rely on."""
+    path = Path(__file__).with_name("language_cases.tsv")
+    lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    texts = pl.Series("text", [text.replace("\\n", "\n") for _, text in lines], dtype=pl.String)
+    return texts, [None if language == "-" else language for language, _ in lines]
+
+
+def test_what_is_certain_is_right_in_99_of_100_labelled_texts() -> None:
+    texts, expected = cases()
+    told = certain_languages(texts).to_list()
+    wrong = [
+        pair for pair in zip(told, expected, texts, strict=True) if pair[0] not in (None, pair[1])
+    ]
+    assert len(texts) >= 150
+    assert len(set(expected)) >= 8
+    assert len(wrong) <= len(texts) // 80, wrong
+
+
+def test_of_prose_in_one_language_nine_texts_in_ten_are_told() -> None:
+    texts, expected = cases()
+    told = certain_languages(texts).to_list()
+    missed = [
+        text for got, want, text in zip(told, expected, texts, strict=True) if want and not got
+    ]
+    assert len(missed) <= sum(map(bool, expected)) // 10, missed
+
+
+# fmt: off
+UNCERTAIN = {  #                  text                                                               language
+    "19 letters":                ("Gestern war es kalt",                                               None),
+    "more of them":              ("Gestern war es hier wirklich sehr kalt und windig",                 "de"),
+    "five Han letters":          ("今天天气好",                                                         "zh"),
+    "two Han letters":           ("天气",                                                               None),
+    "English around code":       ("Call `free(p)` before you return from the function that owns it.", "en"),
+    "an address in English":     ("Read https://example.org/warum-katzen-schnurren if you have the time to.", "en"),
+    "half English, half Han":    ("the weather is nice today 今天天气很好我们出去",                       None),
+    "a few English words in Han": ("我们用 Docker 和 Kubernetes 来部署这个项目的所有服务",                 "zh"),
+    "names in French order":     ("Victor Hugo, Honoré Balzac, Émile Zola, Gustave Flaubert",          None),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("text", "expected"), UNCERTAIN.values(), ids=UNCERTAIN)
+def test_a_rule_hears_of_a_language_only_where_it_is_certain(text: str, expected: str) -> None:
+    assert certain_languages(pl.Series([text])).item() == expected
+
+
+def test_nothing_and_null_have_no_language() -> None:
+    assert certain_languages(pl.Series(["", None], dtype=pl.String)).to_list() == [None, None]
+    assert certain_languages(pl.Series([], dtype=pl.String)).to_list() == []
+
+
+def test_a_long_text_is_judged_by_its_start() -> None:
+    text = "The river was high after a week of rain, so that we stayed at home. " * 5
+    assert certain_languages(pl.Series([text + "河水很高。" * 100_000])).item() == "en"
