@@ -146,5 +146,21 @@ def test_an_unknown_name_comes_with_the_nearest_and_the_whole_list() -> None:
     assert "did you mean 'quickstart'? known: belle, quickstart" in str(error.value)
 
 
+# fmt: off
+LISTS = {  #             names  kind       says
+    "a dozen":          (12,    "source",  "known: n00, n01, n02, n03, n04, n05, n06, n07, n08, n09, n10, n11"),
+    "more sources":     (13,    "source",  "`winnow sources list` shows all 13"),
+    "more of others":   (13,    "recipe",  "n09, n10, n11 and 1 more"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("names", "kind", "says"), LISTS.values(), ids=LISTS)
+def test_of_many_names_not_all_are_listed(names: int, kind: str, says: str) -> None:
+    with pytest.raises(UnknownName) as error:
+        known_name("zz", tuple(f"n{n:02}" for n in range(names)), kind)
+    assert str(error.value).endswith(says)
+
+
 def test_a_known_name_is_itself() -> None:
     assert known_name("belle", ("belle",), "recipe") == "belle"
