@@ -57,9 +57,12 @@ def of_version(manifest: CorpusManifest, outcome: Outcome) -> None:
         f"| {gate.bound:g} |"
         for gate in manifest.gates
     )
+    more = manifest.rows_repeated
+    repeated = f" ({more:,} of them repeated)" if more else ""
     text = f"""# {manifest.name} {manifest.version}: {outcome.status}
 
-{manifest.rows_in:,} rows in, {manifest.rows_out:,} rows out. Digest `{manifest.digest[:16]}…`
+{manifest.rows_in:,} rows in, {manifest.rows_out:,} rows out{repeated}. Digest
+`{manifest.digest[:16]}…`
 
 Full report: `{outcome.path}/report.html`
 

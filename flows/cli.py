@@ -13,10 +13,12 @@ from flows.quiet import quieten
 
 quieten()
 
+from flows import ledger  # noqa: E402
+from flows.looking import lake_of, only_corpus, version_of  # noqa: E402
 from flows.options import Copies, Json, local_copies  # noqa: E402
 from flows.sources import sources_app  # noqa: E402
 from flows.terminal import err, near, one_object, out, plain, table  # noqa: E402
-from schemas.errors import ConfigError, UnknownName, WinnowError  # noqa: E402
+from schemas.errors import ConfigError, WinnowError  # noqa: E402
 from schemas.frozen import Frozen  # noqa: E402
 from schemas.manifest import CorpusManifest, LengthStats, SourceEntry  # noqa: E402
 from schemas.outcome import Outcome  # noqa: E402
@@ -29,6 +31,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(sources_app, name="sources")
+app.command()(ledger.why)
+app.command()(ledger.ledger)
+app.command("try")(ledger.try_rule)
 
 Corpus = Annotated[
     str | None, typer.Argument(help="NAME or NAME@v0007; may be left out where there is one corpus")
@@ -119,8 +124,8 @@ def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) 
     from tasks.corpora import latest, read_manifest
     from tasks.corpora import versions as versions_of
 
-    lake = _lake(context)
-    name = (corpus or _only_corpus(lake)).partition("@")[0]
+    lake = lake_of(context)
+    name = (corpus or only_corpus(lake)).partition("@")[0]
     manifests = [read_manifest(lake, name, version) for version in versions_of(lake, name)]
     newest = latest(lake, name)
     rows = [
@@ -150,7 +155,7 @@ def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) 
 @app.command()
 def show(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
     """Show what one version holds and what was dropped."""
-    manifest = _version(_lake(context), corpus)
+    manifest = version_of(lake_of(context), corpus)
     if json:
         one_object(manifest.model_dump(mode="json"))
         return
@@ -171,42 +176,12 @@ def show(context: typer.Context, corpus: Corpus = None, json: Json = False) -> N
 
 
 @app.command()
-def why(
-    context: typer.Context,
-    query: Annotated[str, typer.Argument(help="a record id, source:row, or a piece of text")],
-    corpus: Annotated[str | None, typer.Option(help="NAME or NAME@v0007")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="rows shown, at most")] = 20,
-    json: Json = False,
-) -> None:
-    """Say why a row is in a version, or which stage dropped it and on what evidence."""
-    from tasks.publish.ledger import why as answer
-
-    if not query.strip():
-        raise ConfigError("why what? Give a record id, source:row, or a piece of text.")
-    lake = _lake(context)
-    manifest = _version(lake, corpus)
-    found = answer(lake, manifest, query, limit)
-    if json:
-        one_object(found)
-        return
-    if not found:
-        raise UnknownName(
-            f"no row of {manifest.name} {manifest.version} answers to {query!r}. Give a record id, "
-            "source:row (rows count from 0), or text exactly as it stands in the row."
-        )
-    for row in found:
-        _show_row(row)
-    if len(found) == limit:
-        err.print(plain(f"showing the first {limit}; more with --limit"))
-
-
-@app.command()
 def verify(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
     """Check every file, row, column and record of a version against its manifest."""
     from tasks.publish.verify import problems
 
-    lake = _lake(context)
-    manifest = _version(lake, corpus)
+    lake = lake_of(context)
+    manifest = version_of(lake, corpus)
     found = problems(lake, manifest)
     if json:
         one_object({"ok": not found, "problems": found})
@@ -232,8 +207,8 @@ def report(
     """Tell where a version's report is, or open it."""
     from tasks.corpora import version_key
 
-    lake = _lake(context)
-    manifest = _version(lake, corpus)
+    lake = lake_of(context)
+    manifest = version_of(lake, corpus)
     path = lake.at(f"{version_key(manifest.name, manifest.version)}/report.html")
     if json:
         one_object({"report": path})
@@ -363,18 +338,6 @@ def _show_outcome(outcome: Outcome, json: bool) -> None:
         out.print(plain(f"adapter: {near(outcome.adapter)}"))
 
 
-def _show_row(row: dict[str, Any]) -> None:
-    verdict = f"{row['status']}"
-    if row["reason"]:
-        verdict += f" by {row['stage']}: {row['reason']}"
-    out.print(plain(f"{row['source']}:{row['source_row']}  {row['record_id'] or '-'}  {verdict}"))
-    for name, value in row["evidence"].items():
-        out.print(plain(f"  {name}: {value}"))
-    for message in row["messages"] or []:
-        out.print(plain(f"  {message['role']}> {message['content']}"))
-    out.print()
-
-
 def _source_cells(source: SourceEntry) -> tuple[Any, ...]:
     revision = (source.revision or source.raw_digest)[:12]
     return source.name, source.rows_in, source.rows_out, source.licence, revision
@@ -384,29 +347,3 @@ def _length_cells(row: LengthStats) -> tuple[Any, ...]:
     of = f"{row.part} {row.unit}"
     spread = (round(row.mean, 2), round(row.std, 2), row.min, row.p25, row.p50, row.p75, row.p90)
     return of, row.count, *spread, row.max
-
-
-def _lake(context: typer.Context) -> Any:
-    """The lake to look at; looking does not make one."""
-    from tasks.lake import Lake
-
-    if "://" not in context.obj and not Path(context.obj).exists():
-        raise UnknownName(f"there is no lake at {context.obj} yet. Run: winnow refresh quickstart")
-    return Lake(context.obj)
-
-
-def _version(lake: Any, corpus: str | None) -> CorpusManifest:
-    from tasks.corpora import find_version
-
-    return find_version(lake, corpus or _only_corpus(lake))
-
-
-def _only_corpus(lake: Any) -> str:
-    from tasks.corpora import corpora
-
-    found = corpora(lake)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UnknownName(f"there is no corpus in {lake.uri} yet. Run: winnow refresh quickstart")
-    raise UnknownName(f"name one of the corpora in {lake.uri}: {', '.join(found)}")

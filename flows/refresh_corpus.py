@@ -9,6 +9,7 @@ from flows import artifacts, events
 from flows.arrivals import arrivals, with_sets_at_hand
 from flows.outcome import carries, outcome_of, rejection
 from flows.progress import finish, gather, step
+from flows.streams import columns_of
 from flows.train_adapter import train_adapter
 from schemas.outcome import Outcome, Status
 from schemas.recipe import load_recipe
@@ -20,6 +21,7 @@ from tasks.lake import Lake
 from tasks.measure.task import measure_shard, pages_of, summarise_corpus
 from tasks.normalize.task import normalize_source
 from tasks.publish.task import find_unchanged, publish_corpus
+from tasks.sample.task import sample_rows
 
 WORKERS = 2
 
@@ -51,7 +53,7 @@ def refresh_corpus(
 
     sets = plan.evaluation_sets
     fetching = download_source.map(unmapped(lake), [one.upstream for one in sets if one.upstream])
-    downloads = download_source.map(unmapped(lake), sources)
+    downloads = download_source.map(unmapped(lake), sources, [columns_of(one) for one in sources])
     normalizing = normalize_source.map(
         unmapped(lake), downloads, sources, unmapped(plan.stage_shard_rows)
     )
@@ -80,6 +82,10 @@ def refresh_corpus(
     judgement = Judgement(
         normalized=normalized, filtered=filtered, measured=measured, exact=exact, near=near
     )
+    if plan.sampling.is_on:
+        with step("sample"):
+            judgement = sample_rows(lake, judgement, plan)
+        artifacts.of_stage("sample", judgement.sampled)
     manifest, is_new = find_unchanged(lake, plan, judgement, failed), False
     if manifest is None:
         with step("measure: summarise"):

@@ -6,7 +6,6 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.options import Copies, Json, local_copies
-from flows.terminal import one_object, out, plain, table
+from flows.streams import columns_of
+from flows.terminal import one_object, out, plain, table, told
 from schemas.errors import SourceError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ASKED_AT_ONCE = 8
 SHOWN_FAILURES = 10
 SHOWN_EXCERPT_CHARS = 200
+NOBODY_HASHED = "0" * 64  # a look at ten records does not read 10 GB for a digest
 
 sources_app = typer.Typer(help="The upstream corpora that recipes name.", no_args_is_help=True)
 
@@ -94,7 +95,7 @@ def sources_check(
     sources = [load_source(name, Path()) for name in names or ()] or known_sources()
     with _lake(context.obj) as lake, ThreadPoolExecutor(ASKED_AT_ONCE) as asking:
         answers = []
-        for answer in asking.map(partial(check, lake=lake), sources):
+        for answer in asking.map(lambda one: check(one, lake, columns=columns_of(one)), sources):
             answers.append(answer)
             if not json:
                 line = f"{answer.source}  {answer.state.value}  {answer.detail}"
@@ -121,12 +122,16 @@ def sources_sample(
     from tasks.download.head import head
     from tasks.normalize.sample import first_records
 
-    _keep_waits_silent()
     source = load_source(name, Path())
     for copied, path in local_copies(copies).items():
         known_name(copied, (source.name,), "source to sample")
         source = source.at(Path(path))
-    with _lake(context.obj) as lake, head(source, lake) as beginning, _passing_lake() as passing:
+    with (
+        _waits_shown(quiet=json),
+        _lake(context.obj) as lake,
+        head(source, lake, columns=columns_of(source)) as beginning,
+        _passing_lake() as passing,
+    ):
         receipt = _receipt(beginning, source, passing)
         sample = first_records(receipt, source, passing, rows)
     if json:
@@ -146,6 +151,17 @@ def sources_sample(
 def _keep_waits_silent() -> None:
     """No word of every wait for upstream: what it comes to is in the answer or the error."""
     logging.getLogger("tasks").addHandler(logging.NullHandler())
+
+
+@contextlib.contextmanager
+def _waits_shown(quiet: bool) -> Iterator[None]:
+    """Say what is waited for while somebody looks on."""
+    if quiet:
+        _keep_waits_silent()
+        yield
+    else:
+        with told(logging.WARNING):
+            yield
 
 
 @contextlib.contextmanager
@@ -171,17 +187,17 @@ def _passing_lake() -> Iterator["Lake"]:
 def _receipt(beginning: "Head", source: "Source", lake: "Lake") -> "RawReceipt":
     """The receipt of a download whose files are a source's beginning, as seen from a lake."""
     from schemas.manifest import RawFile, RawReceipt
-    from tasks.lake import digest_of, sha256_of
+    from tasks.lake import digest_of
 
     files = tuple(
-        RawFile(name=name, sha256=sha256_of(path), size_bytes=path.stat().st_size)
+        RawFile(name=name, sha256=NOBODY_HASHED, size_bytes=path.stat().st_size)
         for name, path in zip(beginning.names, beginning.paths, strict=True)
     )
     return RawReceipt(
         source=source.name,
         uri=os.path.relpath(beginning.folder, lake.folder),
-        digest=digest_of([(file.name, file.sha256) for file in files]),
-        upstream="the beginning of the source",
+        digest=digest_of([(file.name, file.size_bytes) for file in files]),
+        upstream=source.local.path if source.local else f"the beginning of {source.name}",
         files=files,
     )
 
@@ -198,7 +214,8 @@ def _show_sample(source: "Source", sample: "Sample", cut: bool) -> None:
     if more:
         out.print(plain(f"… and {more:,} rows more that are no records"))
     seen = sample.records.height + sample.ledger.height
-    of = f"of the first {seen:,} rows of {source.name}" if seen else f"in what {source.name} holds"
+    rows = "row" if seen == 1 else f"{seen:,} rows"
+    of = f"of the first {rows} of {source.name}" if seen else f"in what {source.name} holds"
     ending = "; only its beginning was read" if cut else ""
     records = f"{sample.records.height:,} record{'' if sample.records.height == 1 else 's'}"
     out.print(plain(f"{records} {of}{ending}"))
@@ -218,5 +235,6 @@ def _show_failure(failure: dict[str, Any]) -> None:
     row = f"{failure['source']}:{failure['source_row']}"
     place = f"{failure['file']} at {failure['offset']:,}"
     out.print(plain(f"{row}  {place}  {failure['drop_reason']}: {failure['message']}"))
-    out.print(plain(indent(failure["excerpt"][:SHOWN_EXCERPT_CHARS], "  ")))
+    if failure["excerpt"].strip():
+        out.print(plain(indent(failure["excerpt"][:SHOWN_EXCERPT_CHARS], "  ")))
     out.print()

@@ -55,11 +55,12 @@ def _body(manifest: CorpusManifest) -> str:
         for source in manifest.sources
         if source.citation and source.rows_out
     )
+    went = f"{manifest.rows_in:,} rows went in, {manifest.rows_out:,} came out{_repeated(manifest)}"
     return f"""# {manifest.name} {manifest.version}
 
 {_cell(str(manifest.recipe.get("description") or "An instruction corpus."))}
 
-Made by Winnow. {manifest.rows_in:,} rows went in, {manifest.rows_out:,} came out; each of the
+Made by Winnow. {went}; each of the
 others is in `ledger/` with its reason. The full report is `report.html`.
 Digest: `{manifest.digest}`.
 
@@ -89,6 +90,11 @@ corpus = load_dataset("path/to/this/folder")
 
 {citations or "None of the sources asks for one."}
 """
+
+
+def _repeated(manifest: CorpusManifest) -> str:
+    more = manifest.rows_repeated
+    return f", {more:,} of them repeated as the recipe asks" if more else ""
 
 
 def _failed(manifest: CorpusManifest) -> str:

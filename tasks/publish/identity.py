@@ -39,13 +39,14 @@ def corpus_digest(recipe_digest: str, records_digest: str) -> str:
     return digest_of([recipe_digest, records_digest])
 
 
-def records_digest(kept: pl.DataFrame) -> str:
+def records_digest(published: pl.DataFrame) -> str:
     """SHA-256 over the record ids with their splits, sorted: the order of the rows does not count.
 
-    `kept` has one row per published row, with `record_id` and `split`.
+    `published` has one row per published row, each copy of a repeated one, with `record_id` and
+    `split`.
     """
     line = pl.concat_str("record_id", "split", separator=" ")
-    lines: str | None = kept.select(line.sort().str.join("\n")).item()
+    lines: str | None = published.select(line.sort().str.join("\n")).item()
     return hashlib.sha256((lines or "").encode()).hexdigest()
 
 

@@ -25,7 +25,7 @@ def problems(lake: Lake, manifest: CorpusManifest) -> list[str]:
     for page in manifest.pages:
         found += _bytes(lake, f"{folder}/{page.name}", page)
     ledger_rows = sum(shard.rows for shard in manifest.ledger)
-    lost = manifest.rows_in - manifest.rows_out
+    lost = manifest.rows_in + manifest.rows_repeated - manifest.rows_out
     if ledger_rows != lost:
         found.append(f"{folder}/ledger: expected {lost} rows, its files hold {ledger_rows}")
     listed = {f"{folder}/{shard.uri}" for shard in (*data, *manifest.ledger)}

@@ -14,7 +14,7 @@ from schemas.manifest import (
     Statistics,
 )
 from schemas.recipe import Recipe
-from tasks.accounts import corpus_drops, source_entries
+from tasks.accounts import corpus_drops, repeated_rows, source_entries
 from tasks.corpora import (
     Pages,
     claim_version,
@@ -25,7 +25,7 @@ from tasks.corpora import (
     remember_unchanged,
     standing,
 )
-from tasks.judged import Judgement, judged_index
+from tasks.judged import Judgement, each_copy, judged_index
 from tasks.lake import Lake, digest_of
 from tasks.publish.card import dataset_card
 from tasks.publish.identity import (
@@ -37,10 +37,10 @@ from tasks.publish.identity import (
     records_digest,
 )
 from tasks.publish.shards import write_data, write_unread
-from tasks.publish.split import TRAIN, VALIDATION, assign_splits
+from tasks.split import SPLIT_COLUMN, TRAIN, VALIDATION, assign_splits
 from tasks.stages import code_digest
 
-CODE = ("download", "normalize", "dedupe", "filter", "measure", "publish")
+CODE = ("download", "normalize", "dedupe", "filter", "measure", "sample", "publish")
 
 
 def unchanged_version(
@@ -88,9 +88,10 @@ def publish_version(
     index = judged_index(lake, judgement)
     kept = assign_splits(index.filter(pl.col("drop_reason").is_null()), recipe.split, recipe.seed)
     of_recipe = recipe_digest(recipe, statistics.tokenizer_digest)
-    of_records = records_digest(kept)
+    published = each_copy(kept)
+    of_records = records_digest(published)
     inputs = inputs_digest(recipe, judgement, failed)
-    drops = corpus_drops(index, judgement.normalized)
+    drops, repeated = corpus_drops(index, judgement.normalized), repeated_rows(index)
     draft = CorpusManifest(
         name=recipe.name,
         version=next_version(lake, recipe.name),
@@ -100,19 +101,25 @@ def publish_version(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         host=platform.node(),
         recipe=recipe.shown(),
-        sources=source_entries(recipe, judgement.normalized, receipts, drops),
+        sources=source_entries(recipe, judgement.normalized, receipts, drops, repeated),
         failed_sources=failed,
         rows_in=sum(stage.rows_in for stage in judgement.normalized),
-        rows_out=kept.height,
+        rows_out=published.height,
+        rows_repeated=sum(repeated.values()),
         drops=drops,
-        splits=split_sizes(kept),
+        splits=split_sizes(published),
         ledger=(),
         statistics=statistics,
         gates=gates,
         recipe_digest=of_recipe,
         records_digest=of_records,
         inputs_digest=inputs,
-        notes=(*judgement.exact.notes, *judgement.near.notes),
+        notes=tuple(
+            note
+            for stage in (judgement.exact, judgement.near, *judgement.sampled)
+            for note in stage.notes
+        ),
+        stages=judgement.stages,
         code_digest=digest_of([code_digest(stage) for stage in CODE]),
         git_commit=git_commit(),
         libraries=library_versions(),
@@ -123,8 +130,9 @@ def publish_version(
             return old, False
     with lake.scratch() as scratch:
         staging = lake.key_of(scratch / "version")
-        splits, dropped = write_data(lake, staging, judgement, kept.select("split"), recipe.publish)
-        ledger = (*write_unread(lake, staging, judgement.normalized), *dropped)
+        places = kept.select(SPLIT_COLUMN, "copies")
+        splits, dropped = write_data(lake, staging, judgement, places, recipe)
+        ledger = (*write_unread(lake, staging, judgement.normalized, recipe), *dropped)
         manifest, is_new = claim_version(
             lake,
             staging,
@@ -136,9 +144,9 @@ def publish_version(
     return manifest, is_new
 
 
-def split_sizes(kept: pl.DataFrame) -> tuple[SplitEntry, ...]:
-    """The splits with their rows, before their shards are written."""
-    sizes = dict(kept["split"].value_counts().rows())
+def split_sizes(published: pl.DataFrame) -> tuple[SplitEntry, ...]:
+    """The splits with their rows, each copy counted, before their shards are written."""
+    sizes = dict(published[SPLIT_COLUMN].value_counts().rows())
     return tuple(
         SplitEntry(name=name, rows=sizes.get(name, 0), shards=()) for name in (TRAIN, VALIDATION)
     )

@@ -83,7 +83,7 @@ REFUSED = {  #             arguments                                          co
     "nothing published":  (("versions",),                                     2, "there is no lake at"),
     "an empty question":  (("why", " "),                                      2, "why what?"),
     "unknown schema":     (("schema", "recipes"),                             2, "did you mean 'recipe'?"),
-    "unknown source":     (("sources", "show", "sample_dollly"),              2, "did you mean 'sample_dolly'?"),
+    "unknown source":     (("sources", "show", "sample_dollly"),              2, "did you mean 'sample_dolly'"),
 }
 # fmt: on
 

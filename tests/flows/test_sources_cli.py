@@ -231,11 +231,11 @@ def test_what_lies_in_the_lake_is_sampled_without_asking_upstream(
 
 # fmt: off
 REFUSED = {  #                arguments                                         code  says
-    "unknown source":        (("sample", "alpacca"),                           2, "did you mean 'alpaca'?"),
+    "unknown source":        (("sample", "alpacca"),                           2, "did you mean 'alpaca' or"),
     "copy of another":       (("sample", "alpaca", "--from", "belle_1m=x"),    2, "no source to sample is called 'belle_1m'"),
     "copy that is not there": (("sample", "alpaca", "--from", "alpaca=/none"), 4, "/none"),
     "no rows":               (("sample", "alpaca", "--rows", "0"),             2, "--rows"),
-    "unknown to check":      (("check", "alpacca"),                            2, "did you mean 'alpaca'?"),
+    "unknown to check":      (("check", "alpacca"),                            2, "did you mean 'alpaca' or"),
 }
 # fmt: on
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.recipe import Split
-from tasks.publish.split import assign_splits
+from tasks.split import assign_splits
 
 
 def kept(clusters: list[str]) -> pl.DataFrame:

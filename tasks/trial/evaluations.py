@@ -1,0 +1,46 @@
+"""The evaluation sets of a stored recipe, from where they lie now."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from schemas.errors import ConfigError
+from schemas.filter import Contamination, EvaluationSet
+from schemas.manifest import RawReceipt
+from tasks.filter.contamination import EvaluationIndex
+from tasks.filter.stage import index_sets, load_index
+from tasks.lake import Lake
+
+
+def evaluation_index(lake: Lake, contamination: Contamination) -> EvaluationIndex | None:
+    """The index of a recipe's evaluation sets, made or found in the lake; None where it has none.
+
+    Raises:
+        ConfigError: a set can no longer be read, or its download is not in the lake.
+    """
+    if not contamination.enabled or not contamination.sets:
+        return None
+    sets = tuple(_at_hand(lake, one) for one in contamination.sets)
+    return load_index(lake.uri, index_sets(lake, contamination.model_copy(update={"sets": sets})))
+
+
+def _at_hand(lake: Lake, one: EvaluationSet) -> EvaluationSet:
+    """The set as a file of this machine: one that was downloaded lies in the lake."""
+    if one.upstream is None:
+        return one
+    key = f"raw/{one.upstream.name}"
+    kept = (
+        [Path(lake.at(file)) for file in lake.keys(key) if file.endswith("/receipt.json")]
+        if lake.folder
+        else []
+    )
+    for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            receipt = RawReceipt.model_validate_json(path.read_bytes())
+        except ValidationError:
+            continue
+        return one.at(lake.at(f"{receipt.uri}/{receipt.files[0].name}"))
+    raise ConfigError(
+        f"evaluation set {one.name!r} is not in the lake any more. Run the refresh again: it "
+        "downloads it."
+    )
