@@ -1,18 +1,23 @@
-"""Dedupe beside a peer: speed and memory of the whole process, and quality against brute force.
+"""Dedupe beside its peers: speed and memory of the whole process, and quality by brute force.
 
-    python benchmarks/dedupe.py --corpora FOLDER [--rows N] [--peer-python PYTHON]
+    python -m benchmarks.dedupe --corpora FOLDER [--rows N ...] [--peer-python PYTHON]
 
 FOLDER holds alpaca/, alpaca_zh_carbonz0/, alpaca_zh_hikariming/, flan_cot/, alpaca_cot/ and
 gpteacher/ as their upstreams publish them. Without it, rows are generated.
 
-Rows for speed: every row of these files in the order of their names, then the same again from the
-first row until there are N, so that about half of them are exact copies, as in a collection that
-carries the Alpaca family several times over. Rows for quality: groups of rows whose prompts and
-whose responses begin with the same 16 characters, which has near duplicates and owes nothing to any
-method; exact copies are taken out, and all pairs of rows are compared by the definition.
+Rows for speed: every row of these files in the order of their names, then the same again, so that
+about half of 253,568 are exact copies, as in a collection that carries the Alpaca family several
+times over; from the third time on three rows of four have the number of the time in prompt and
+response, and are rows of their own. --rows 253568 1000000 8000000 measures all three. The first of
+them is judged with 1, 2 and 4 threads, which must agree, and by the peers. Then 25,000, 50,000 and
+100,000 rows of "What is {a} + {b}?", of which none may fall.
 
-The peer (rensa) runs in the same minutes, on the same rows, in a process of its own, with the same
-shingles and bands; `--peer-python` names an interpreter that has it.
+Rows for quality: groups of rows whose prompts and whose responses begin with the same 16
+characters, which has near duplicates and owes nothing to any method; exact copies are taken out,
+and all pairs of rows are compared by the definition.
+
+The peers (benchmarks/dedupe_peers.py) run in the same minutes, on the same rows, each in a process
+of its own; `--peer-python` names an interpreter that has them.
 """
 
 import argparse
@@ -23,18 +28,32 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+
+from benchmarks.dedupe_peers import INSTALL, MODULES
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARD_ROWS = 20_000
 THRESHOLD, NGRAM, BANDS, BAND_ROWS = 0.8, 5, 20, 6
 QUALITY_ROWS, WINDOW_ROWS, PREFIX_CHARS = 6_000, 200, 16
 SIDES = ("prompt", "response")
+PLAIN_ROUNDS = 2
 FAMILY = ("alpaca", "alpaca_zh_carbonz0", "alpaca_zh_hikariming", "alpaca_cot", "gpteacher")
+
+
+TEXT = pl.concat_str(*SIDES, separator="\n\n").alias("text")
+
+
+class Peers(NamedTuple):
+    """Which peers an interpreter has."""
+
+    python: str
+    names: list[str]
 
 
 # Rows
@@ -91,10 +110,28 @@ def generated(rows: int) -> pl.DataFrame:
     )
 
 
-def repeated(rows: pl.DataFrame, total: int) -> pl.DataFrame:
-    """The rows, again and again from the first, until there are `total`; sorted by source."""
-    places = np.arange(total) % rows.height
-    return rows[places].sort("source", maintain_order=True)
+def repeated(rows: pl.DataFrame, total: int) -> Iterator[pl.DataFrame]:
+    """The rows, again and again, until there are `total`: each time sorted by source."""
+    for time_round, first in enumerate(range(0, total, rows.height)):
+        again = rows.head(total - first)
+        if time_round >= PLAIN_ROUNDS:
+            number = pl.when(pl.int_range(pl.len()) % 4 > 0).then(pl.lit(f" ({time_round})"))
+            numbered = [pl.concat_str(side, number.fill_null("")) for side in SIDES]
+            again = again.with_columns(numbered)
+        yield again.sort("source", maintain_order=True)
+
+
+def template(total: int) -> pl.DataFrame:
+    """Sums: no row is another's duplicate."""
+    index = pl.int_range(total, dtype=pl.Int64, eager=True)
+    one, other = 100 + index // 317, 500 + index % 317
+    return pl.DataFrame({"one": one, "other": other}).select(
+        pl.lit("template").alias("source"),
+        pl.format("What is {} + {}?", "one", "other").alias("prompt"),
+        pl.format("{} + {} = {}", "one", "other", pl.col("one") + pl.col("other")).alias(
+            "response"
+        ),
+    )
 
 
 def neighbours(rows: pl.DataFrame, seed: int = 17) -> pl.DataFrame:
@@ -120,7 +157,7 @@ def neighbours(rows: pl.DataFrame, seed: int = 17) -> pl.DataFrame:
     )
 
 
-def write_lake(rows: pl.DataFrame, lake_uri: str) -> None:
+def write_lake(frames: Iterable[pl.DataFrame], lake_uri: str) -> None:
     """Rows as normalize leaves them and the filter passes them, and what the child asks for."""
     from schemas.manifest import StageManifest
     from schemas.record import RECORD
@@ -130,13 +167,19 @@ def write_lake(rows: pl.DataFrame, lake_uri: str) -> None:
 
     lake = Lake(lake_uri)
     shards, filtered = [], []
-    for (name,), group in rows.group_by("source", maintain_order=True):
+    rows_of: dict[str, int] = {}
+    groups = (
+        (str(name), group)
+        for rows in frames
+        for (name,), group in rows.group_by("source", maintain_order=True)
+    )
+    for name, group in groups:
         turns = [
             pl.struct(pl.lit(role).alias("role"), pl.col(column).alias("content"))
             for role, column in (("user", "prompt"), ("assistant", "response"))
         ]
         records = (
-            group.with_row_index("source_row")
+            group.with_row_index("source_row", rows_of.get(name, 0))
             .with_columns(
                 pl.concat_list(turns).alias("messages"), pl.lit(None, pl.String).alias("tools")
             )
@@ -147,16 +190,17 @@ def write_lake(rows: pl.DataFrame, lake_uri: str) -> None:
             )
             .select(*RECORD)
         )
+        rows_of[name] = rows_of.get(name, 0) + records.height
         for part in records.iter_slices(SHARD_ROWS):
             key = f"{len(shards):05d}.parquet"
-            shard = write_shard(part, lake, f"records-{key}", source=str(name))
+            shard = write_shard(part, lake, f"records-{key}", source=name)
             verdicts = write_shard(no_verdicts(part.height), lake, f"filter-{key}")
             passed = StageManifest(
                 stage="filter", digest="0" * 64, uri="", rows_in=0, rows_out=0, shards=(verdicts,)
             )
             shards.append(shard.model_dump())
             filtered.append(passed.model_dump(mode="json"))
-    given = {"shards": shards, "filtered": filtered, "sources": rows["source"].unique().to_list()}
+    given = {"shards": shards, "filtered": filtered, "sources": sorted(rows_of)}
     lake.put("given.json", json.dumps(given).encode())
 
 
@@ -168,7 +212,7 @@ def run_winnow(lake_uri: str, threads: int) -> None:
     from schemas.manifest import ShardRef, StageManifest
     from schemas.recipe import Recipe
     from tasks.dedupe.stage import exact_stage, near_stage
-    from tasks.lake import Lake
+    from tasks.lake import Lake, digest_of
 
     lake = Lake(lake_uri)
     given = json.loads(lake.read("given.json"))
@@ -187,30 +231,11 @@ def run_winnow(lake_uri: str, threads: int) -> None:
                 "removed": exact.rows_in - exact.rows_out + near.rows_in - near.rows_out,
                 "exact": [shard.uri for shard in exact.shards],
                 "near": [shard.uri for shard in near.shards],
+                "verdicts": digest_of([shard.sha256 for shard in (*exact.shards, *near.shards)]),
                 "notes": dict(near.notes),
             }
         )
     )
-
-
-def run_rensa(texts: str, kept: str) -> None:
-    """The peer as documented: a row stays unless it shares a band with one before it."""
-    from rensa import RMinHashDeduplicator
-
-    deduplicator = RMinHashDeduplicator(THRESHOLD, BANDS * BAND_ROWS, True, BANDS)
-    rows = pl.read_parquet(texts)["text"].str.to_lowercase()
-    flags: list[bool] = []
-    for batch in range(0, len(rows), 10_000):
-        entries = [
-            (
-                str(batch + row),
-                [text[at : at + NGRAM] for at in range(max(1, len(text) - NGRAM + 1))],
-            )
-            for row, text in enumerate(rows[batch : batch + 10_000])
-        ]
-        flags += deduplicator.add_pairs(entries)
-    pl.DataFrame({"kept": flags}).write_parquet(kept)
-    print(json.dumps({"removed": len(flags) - sum(flags)}))
 
 
 def measured(command: list[str], kernels: Path | None = None) -> dict[str, Any]:
@@ -245,29 +270,36 @@ def winnow_command(lake_uri: str, threads: int) -> list[str]:
     return [sys.executable, __file__, "--as-winnow", lake_uri, "--threads", str(threads)]
 
 
-def rensa_command(peer_python: str, texts: Path, kept: Path) -> list[str]:
-    """This file again, as the peer alone."""
-    return [peer_python, __file__, "--as-rensa", str(texts), str(kept)]
+def peer_command(peer_python: str, peer: str, texts: Path, kept: Path, threads: int) -> list[str]:
+    """A peer alone."""
+    script = Path(__file__).with_name("dedupe_peers.py")
+    return [peer_python, str(script), peer, str(texts), str(kept), str(threads)]
 
 
-def has_rensa(peer_python: str) -> bool:
-    """Whether an interpreter is there and has the peer."""
-    if shutil.which(peer_python) is None:
-        return False
-    command = [peer_python, "-c", "import rensa, polars"]
-    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+def installed(peer_python: str) -> list[str]:
+    """The peers that an interpreter has; says how to install the others."""
+    found = []
+    for peer, modules in MODULES.items():
+        command = [peer_python, "-c", f"import polars, {modules}"]
+        known = shutil.which(peer_python) is not None
+        if known and not subprocess.run(command, check=False, capture_output=True).returncode:
+            found.append(peer)
+        else:
+            print(f"{peer} is not installed for {peer_python}: {INSTALL[peer]}")
+    return found
 
 
 # Quality
 
 
 def brute_force(rows: pl.DataFrame) -> pl.DataFrame:
-    """All pairs, by the definition: left, right, prompt and response similarity, same numbers.
+    """All pairs, by the definition: left, right, similarities, whether numbers and answer agree.
 
     One row per pair whose similarities both reach 0.7.
     """
     from numba import njit
 
+    from tasks.dedupe.answers import answer_digests
     from tasks.dedupe.numbers import number_digests
     from tasks.fold import fold, fold_buffers
 
@@ -287,6 +319,7 @@ def brute_force(rows: pl.DataFrame) -> pl.DataFrame:
         sides.append((ends, np.concatenate([np.array(one, np.int64) for one in sets])))
         texts = fold_buffers(rows[column])
         numbers += np.uint64(weight) * number_digests(texts.offsets, texts.data)
+    numbers += np.uint64(5) * answer_digests(texts.offsets, texts.data)
 
     @njit
     def jaccard(ends, values, one, other):  # type: ignore[no-untyped-def]
@@ -324,10 +357,10 @@ def brute_force(rows: pl.DataFrame) -> pl.DataFrame:
 
     found = compare(*sides[0], *sides[1], numbers)
     columns = {"left": pl.Int64, "right": pl.Int64, "prompt": pl.Float64, "response": pl.Float64}
-    frame = pl.DataFrame(found, schema=[*columns, "same_numbers"], orient="row")
+    frame = pl.DataFrame(found, schema=[*columns, "same_content"], orient="row")
     return frame.with_columns(
         [pl.col(name).cast(dtype) for name, dtype in columns.items()]
-        + [pl.col("same_numbers") == 1]
+        + [pl.col("same_content") == 1]
     )
 
 
@@ -339,7 +372,7 @@ def recall(caught: np.ndarray) -> str:
 def quality(kept: np.ndarray, pairs: pl.DataFrame) -> dict[str, str]:
     """Recall: pairs of which not both stay. False: rows removed with no kept row at 0.7 or more."""
     lowest = pl.min_horizontal("prompt", "response")
-    duplicates = pairs.filter(pl.col("same_numbers"))
+    duplicates = pairs.filter(pl.col("same_content"))
     left, right = duplicates["left"].to_numpy(), duplicates["right"].to_numpy()
     caught = ~(kept[left] & kept[right])
     at = duplicates.select(lowest.alias("lowest"))["lowest"].to_numpy()
@@ -361,7 +394,7 @@ def winnow_kept(rows: pl.DataFrame, folder: Path, threads: int) -> tuple[np.ndar
     similarities of the ledger recomputed from the text.
     """
     lake = str(folder / "quality")
-    write_lake(rows, lake)
+    write_lake([rows], lake)
     said = measured(winnow_command(lake, threads))
     records = pl.concat(
         [pl.read_parquet(path) for path in sorted((folder / "quality").glob("records-*"))]
@@ -418,40 +451,78 @@ def speed_row(method: str, rows: int, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def compare(corpora: Path | None, rows: int, threads: int, peer_python: str) -> None:
-    """Measure, and print both tables."""
-    base = read_corpora(corpora) if corpora else generated(rows // 2)
-    peer = has_rensa(peer_python)
-    if not peer:
-        print(f"peer rensa is not installed for {peer_python}: Winnow alone is measured")
+def measure_speed(base: pl.DataFrame, rows: int, threads: int, peers: Peers, folder: Path) -> None:
+    """Winnow compiling, with several threads and with signatures at hand; and the peers."""
+    lake, kernels = folder / f"speed-{rows}", folder / "kernels"
+
+    def winnow(count: int) -> dict[str, Any]:
+        shutil.rmtree(lake / "stages", ignore_errors=True)
+        return measured(winnow_command(str(lake), count), kernels)
+
+    write_lake(repeated(base, rows), str(lake))
+    table = []
+    if not kernels.exists():
+        table.append(speed_row("Winnow, compiling", rows, winnow(threads)))
+        said = {count: winnow(count) for count in (1, 2, 4)}
+        if len({one["verdicts"] for one in said.values()}) != 1:
+            raise SystemExit("the result depends on the number of threads")
+        table += [speed_row(f"Winnow, {count} threads", rows, one) for count, one in said.items()]
+        for stage in ("dedupe_exact", "dedupe_near"):
+            shutil.rmtree(lake / "stages" / stage)
+        again = measured(winnow_command(str(lake), threads), kernels)
+        if again["verdicts"] != said[threads if threads in said else 1]["verdicts"]:
+            raise SystemExit("the result depends on whether signatures are at hand")
+        table.append(speed_row("Winnow, signed before", rows, again))
+        texts = folder / "texts.parquet"
+        pl.concat(repeated(base, rows)).select(TEXT).write_parquet(texts)
+        for peer in peers.names:
+            command = peer_command(peers.python, peer, texts, folder / "kept.parquet", threads)
+            table.append(speed_row(peer, rows, measured(command)))
+    else:
+        table.append(speed_row(f"Winnow, {threads} threads", rows, winnow(threads)))
+    show(f"{rows:,} rows, whole process", table)
+    shutil.rmtree(lake)
+
+
+def measure_template(threads: int, folder: Path) -> None:
+    """Sums: the time grows as the rows do, and none falls."""
+    table = []
+    for rows in (25_000, 50_000, 100_000):
+        lake = str(folder / f"template-{rows}")
+        write_lake([template(rows)], lake)
+        said = measured(winnow_command(lake, threads), folder / "kernels")
+        if said["removed"]:
+            raise SystemExit(f"{said['removed']} of {rows} different sums fell")
+        candidates = int(said["notes"]["candidates"])
+        table.append(speed_row("Winnow", rows, said) | {"candidates": f"{candidates:,}"})
+    show("Rows of one template, whole process", table)
+
+
+def measure_quality(base: pl.DataFrame, threads: int, peers: Peers, folder: Path) -> None:
+    """Recall and false removals by brute force, and how many removals are what they say."""
+    sample = neighbours(base).sort("source", maintain_order=True)
+    pairs = brute_force(sample)
+    kept, precision = winnow_kept(sample, folder, threads)
+    table = [{"method": "Winnow", **quality(kept, pairs), "precision": f"{precision:.4f}"}]
+    texts, answer = folder / "texts.parquet", folder / "kept.parquet"
+    sample.select(TEXT).write_parquet(texts)
+    for peer in peers.names:
+        measured(peer_command(peers.python, peer, texts, answer, threads))
+        kept = pl.read_parquet(answer)["kept"].to_numpy()
+        table.append({"method": peer, **quality(kept, pairs), "precision": "not verified"})
+    show(f"{sample.height:,} rows against brute force", table)
+
+
+def compare(corpora: Path | None, all_rows: list[int], threads: int, peer_python: str) -> None:
+    """Measure, and print the tables."""
+    base = read_corpora(corpora) if corpora else generated(all_rows[0] // 2)
+    peers = Peers(peer_python, installed(peer_python))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        all_rows = repeated(base, rows)
-        write_lake(all_rows, str(folder / "warm"))
-        first = measured(winnow_command(str(folder / "warm"), threads), folder / "kernels")
-        write_lake(all_rows, str(folder / "speed"))
-        second = measured(winnow_command(str(folder / "speed"), threads), folder / "kernels")
-        table = [
-            speed_row("Winnow, compiling", rows, first),
-            speed_row("Winnow", rows, second),
-        ]
-        text = pl.concat_str("prompt", "response", separator="\n\n").alias("text")
-        if peer:
-            all_rows.select(text).write_parquet(folder / "texts.parquet")
-            command = rensa_command(peer_python, folder / "texts.parquet", folder / "kept.parquet")
-            table.append(speed_row("rensa", rows, measured(command)))
-        show(f"{rows:,} rows, whole process, {threads} threads", table)
-
-        sample = neighbours(base).sort("source", maintain_order=True)
-        pairs = brute_force(sample)
-        kept, precision = winnow_kept(sample, folder, threads)
-        table = [{"method": "Winnow", **quality(kept, pairs), "precision": f"{precision:.4f}"}]
-        if peer:
-            sample.select(text).write_parquet(folder / "texts.parquet")
-            measured(rensa_command(peer_python, folder / "texts.parquet", folder / "kept.parquet"))
-            kept = pl.read_parquet(folder / "kept.parquet")["kept"].to_numpy()
-            table.append({"method": "rensa", **quality(kept, pairs), "precision": "not verified"})
-        show(f"{sample.height:,} rows against brute force", table)
+        for rows in all_rows:
+            measure_speed(base, rows, threads, peers, folder)
+        measure_template(threads, folder)
+        measure_quality(base, threads, peers, folder)
 
 
 def main() -> None:
@@ -460,16 +531,13 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--corpora", type=Path, default=ROOT.parent / "shared" / "corpora")
-    parser.add_argument("--rows", type=int, default=253_568)
+    parser.add_argument("--rows", type=int, nargs="+", default=[253_568])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--as-winnow", metavar="LAKE", help=argparse.SUPPRESS)
-    parser.add_argument("--as-rensa", nargs=2, metavar=("TEXTS", "KEPT"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.as_winnow:
         run_winnow(given.as_winnow, given.threads)
-    elif given.as_rensa:
-        run_rensa(*given.as_rensa)
     else:
         corpora = given.corpora if given.corpora.is_dir() else None
         compare(corpora, given.rows, given.threads, given.peer_python)

@@ -17,6 +17,15 @@ class Cleaning(StrEnum):
     NO_INPUT_SPELLINGS = "no_input_spellings"
     NO_INPUT_MARKED_UP = "no_input_marked_up"
     PLACEHOLDERS_FILLED = "placeholders_filled"
+    REDACTED_EMAIL = "redacted_email"
+    REDACTED_PHONE = "redacted_phone"
+    REDACTED_ID_NUMBER = "redacted_id_number"
+    REDACTED_BANK_CARD = "redacted_bank_card"
+    REDACTED_CREDIT_CARD = "redacted_credit_card"
+    REDACTED_IBAN = "redacted_iban"
+    REDACTED_IP_ADDRESS = "redacted_ip_address"
+    REDACTED_SECRET = "redacted_secret"  # noqa: S105 (a kind, not one)
+    REDACTED_STREET_ADDRESS = "redacted_street_address"
     CUT_TO_LAST_ASSISTANT_TURN = "cut_to_last_assistant_turn"
     LEADING_ASSISTANT_TURNS_DROPPED = "leading_assistant_turns_dropped"
     REJECTED_ANSWERS = "rejected_answers"
@@ -43,6 +52,15 @@ _MEANINGS = {
     Cleaning.NO_INPUT_SPELLINGS:              "An input that only said there was none was left out.",
     Cleaning.NO_INPUT_MARKED_UP:              "So was one that said it in backticks, backslashes or stray punctuation.",
     Cleaning.PLACEHOLDERS_FILLED:             "A {{placeholder}} was filled with the recipe's or the source's text for it.",
+    Cleaning.REDACTED_EMAIL:                  "An e-mail address of a person became [EMAIL], as the recipe asks.",
+    Cleaning.REDACTED_PHONE:                  "A telephone number of a person became [PHONE], as the recipe asks.",
+    Cleaning.REDACTED_ID_NUMBER:              "A personal identity number became [ID_NUMBER], as the recipe asks.",
+    Cleaning.REDACTED_BANK_CARD:              "A bank card number became [CARD], as the recipe asks.",
+    Cleaning.REDACTED_CREDIT_CARD:            "A credit card number became [CARD], as the recipe asks.",
+    Cleaning.REDACTED_IBAN:                   "An international bank account number became [IBAN], as the recipe asks.",
+    Cleaning.REDACTED_IP_ADDRESS:             "A public IP address became [IP_ADDRESS], as the recipe asks.",
+    Cleaning.REDACTED_SECRET:                 "A key, token or password became [SECRET], as the recipe asks.",
+    Cleaning.REDACTED_STREET_ADDRESS:         "A street address became [ADDRESS], as the recipe asks.",
     Cleaning.REJECTED_ANSWERS:                "Answers that people rejected were left out.",
     Cleaning.OTHER_REPLIES:                   "Replies of a message tree beside the best ones were left out.",
     Cleaning.CUT_TO_LAST_ASSISTANT_TURN:      "Turns after the assistant's last were cut off.",

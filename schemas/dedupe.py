@@ -1,5 +1,6 @@
 """The recipe's part on duplicates: which rows say the same, and which of them stays."""
 
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -14,17 +15,25 @@ class ExactDedupe(Frozen):
 
 
 class NearOverride(Frozen):
-    """A looser or stricter test for the rows of one source; what is null stays as it is."""
+    """A looser or stricter test for the rows of one source; what is null stays as it is.
+
+    Of two rows from different sources the stricter test holds. Whether white space and case count
+    is the source's own `code`, which the recipe changes where it names the source: `sources:
+    [{source: NAME, code: false}]`.
+    """
 
     source: str
     threshold: float | None = Field(None, gt=0, le=1)
     compare_numbers: bool | None = None
+    compare_answers: bool | None = None
 
 
 class NearDedupe(Frozen):
     """Near-duplicate search: MinHash LSH proposes, exact Jaccard disposes (Broder 1997).
 
-    A row falls only to a kept row whose prompt and response both reach `threshold`.
+    A row falls only to a kept row whose prompt and response both reach `threshold`, whose tools
+    are the same, and which is code where it is code: code is compared with its indentation and
+    case, prose without.
     """
 
     enabled: bool = True
@@ -35,6 +44,9 @@ class NearDedupe(Frozen):
     bucket: int = Field(32, ge=1, le=1024, description="kept rows that one bucket remembers")
     candidates: int = Field(16, ge=1, le=256, description="exact comparisons per row, at most")
     compare_numbers: bool = Field(True, description="rows whose numbers differ are not duplicates")
+    compare_answers: bool = Field(
+        True, description="rows whose responses come to different answers (yes, no) are not either"
+    )
     overrides: tuple[NearOverride, ...] = ()
 
     @model_validator(mode="after")
@@ -48,8 +60,28 @@ class NearDedupe(Frozen):
         return 1.0 - (1.0 - jaccard**self.rows) ** self.bands
 
 
+class ConflictPolicy(StrEnum):
+    """What becomes of rows that answer one prompt differently."""
+
+    KEEP_ALL = "keep_all"
+    KEEP_BEST = "keep_best"
+    KEEP_LONGEST = "keep_longest"
+
+
+class Conflicts(Frozen):
+    """Rows with one prompt, folded, system and earlier turns included, and different responses.
+
+    keep_best keeps the one of the source of best priority, then of the smallest record id;
+    keep_longest the one with the longest response in code points, ties as keep_best decides them.
+    Rows whose tools differ do not conflict. They are counted and listed under every policy.
+    """
+
+    policy: ConflictPolicy = ConflictPolicy.KEEP_ALL
+
+
 class Dedupe(Frozen):
-    """Exact duplicates first, near duplicates among what the filter leaves."""
+    """Exact duplicates first, near duplicates and conflicts among what the filter leaves."""
 
     exact: ExactDedupe = ExactDedupe()
     near: NearDedupe = NearDedupe()
+    conflicts: Conflicts = Conflicts()

@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from schemas.contamination import EvaluationCounts, EvaluationHits
 from schemas.frozen import Frozen
 from schemas.upstream import SHA256_PATTERN
 
@@ -67,19 +68,32 @@ class StageManifest(Frozen):
     parents: tuple[ShardRef, ...] = ()
     rows_in: int = Field(ge=0)
     rows_out: int = Field(ge=0)
+    rows_repeated: int = Field(0, ge=0, description="of rows_out: second and further copies")
     drops: tuple[Drops, ...] = ()
     shards: tuple[ShardRef, ...] = ()
     ledger: tuple[ShardRef, ...] = Field((), description="normalize: rows that could not be read")
+    evaluations: tuple[EvaluationCounts, ...] = Field(
+        (), description="filter: the evaluation sets that rows were held against"
+    )
+    hits: tuple[ShardRef, ...] = Field((), description="filter: what was found of them, as HIT")
     notes: tuple[tuple[str, str], ...] = Field((), description="counters worth reporting")
 
     @model_validator(mode="after")
     def _balances(self) -> Self:
-        check_balance(f"stage {self.stage}", self.rows_in, self.rows_out, self.drops)
+        check_balance(f"stage {self.stage}", self, self.drops)
         return self
 
     def note(self, name: str, default: str = "") -> str:
         """The value of one counter."""
         return dict(self.notes).get(name, default)
+
+
+class StageRef(Frozen):
+    """A stage that a corpus version was made by, named as its folder is in the lake."""
+
+    stage: str
+    digest: str = Field(pattern=SHA256_PATTERN)
+    source: str | None = Field(None, description="where the stage is of one source")
 
 
 class SourceEntry(Frozen):
@@ -95,6 +109,7 @@ class SourceEntry(Frozen):
     homepage: str
     rows_in: int = Field(ge=0)
     rows_out: int = Field(ge=0)
+    rows_repeated: int = Field(0, ge=0, description="of rows_out: second and further copies")
     cleaned: tuple[tuple[str, int], ...] = Field(
         (), description="rows that cleaning at the door changed, by kind (schemas/cleaning.py)"
     )
@@ -168,6 +183,16 @@ class Cluster(Frozen):
     removed_from: tuple[str, ...] = Field(description="sources of the removed rows, sorted")
 
 
+class Conflict(Frozen):
+    """A prompt that rows answer differently, near duplicates apart."""
+
+    record_id: str = Field(description="the smallest of its rows")
+    prompt: str = Field(description="its first characters")
+    answers: int = Field(ge=1, description="rows that answer it, published or not")
+    published: int = Field(ge=0)
+    sources: tuple[str, ...] = Field(description="of all these rows, sorted")
+
+
 class Statistics(Frozen):
     """What was measured over the rows that are published."""
 
@@ -175,7 +200,9 @@ class Statistics(Frozen):
     histograms: tuple[Histogram, ...] = ()
     composition: tuple[Composition, ...] = ()
     clusters: tuple[Cluster, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
     refusals: tuple[RefusalRate, ...] = ()
+    contamination: tuple[EvaluationHits, ...] = ()
     tokenizer_digest: str | None = None
 
 
@@ -210,6 +237,7 @@ class CorpusManifest(Frozen):
     failed_sources: tuple[FailedSource, ...] = ()
     rows_in: int = Field(ge=0)
     rows_out: int = Field(ge=0)
+    rows_repeated: int = Field(0, ge=0, description="of rows_out: second and further copies")
     drops: tuple[Drops, ...]
     splits: tuple[SplitEntry, ...]
     ledger: tuple[ShardRef, ...]
@@ -224,16 +252,24 @@ class CorpusManifest(Frozen):
         pattern=SHA256_PATTERN, description="of the stages and the recipe: equal means unchanged"
     )
     notes: tuple[tuple[str, str], ...] = ()
+    stages: tuple[StageRef, ...] = Field(
+        (), description="in order; the lake keeps their verdicts until its stages are removed"
+    )
     code_digest: str = Field(pattern=SHA256_PATTERN)
     git_commit: str | None = None
     libraries: tuple[tuple[str, str], ...] = ()
 
     @model_validator(mode="after")
     def _balances(self) -> Self:
-        check_balance(f"corpus {self.name}", self.rows_in, self.rows_out, self.drops)
+        check_balance(f"corpus {self.name}", self, self.drops)
         for source in self.sources:
             drops = tuple(drop for drop in self.drops if drop.source == source.name)
-            check_balance(f"source {source.name}", source.rows_in, source.rows_out, drops)
+            check_balance(f"source {source.name}", source, drops)
+        repeated = sum(source.rows_repeated for source in self.sources)
+        if repeated != self.rows_repeated:
+            raise ValueError(
+                f"sources repeat {repeated} rows, rows_repeated is {self.rows_repeated}"
+            )
         split_rows = sum(split.rows for split in self.splits)
         if split_rows != self.rows_out:
             raise ValueError(f"splits hold {split_rows} rows, rows_out is {self.rows_out}")
@@ -248,8 +284,17 @@ class CorpusManifest(Frozen):
         return table
 
 
-def check_balance(what: str, rows_in: int, rows_out: int, drops: tuple[Drops, ...]) -> None:
-    """Raise ValueError unless every row that came in went out or was dropped with a reason."""
+def check_balance(
+    what: str, counts: StageManifest | SourceEntry | CorpusManifest, drops: tuple[Drops, ...]
+) -> None:
+    """Raise ValueError unless every row that came in went out or was dropped with a reason.
+
+    Rows in and rows repeated are together the rows out and the rows dropped.
+    """
     dropped = sum(drop.rows for drop in drops)
-    if rows_in != rows_out + dropped:
-        raise ValueError(f"{what} lost rows: {rows_in} in, {rows_out} out, {dropped} dropped")
+    if counts.rows_in + counts.rows_repeated != counts.rows_out + dropped:
+        repeated = f"{counts.rows_repeated} repeated, " if counts.rows_repeated else ""
+        raise ValueError(
+            f"{what} lost rows: {counts.rows_in} in, {repeated}{counts.rows_out} out, "
+            f"{dropped} dropped"
+        )

@@ -31,6 +31,7 @@ class Outcome(Frozen):
     path: str
     rows_in: int
     rows_out: int
+    rows_repeated: int = 0
     dropped: dict[str, dict[str, int]]
     sources: dict[str, SourceRows]
     failed_sources: dict[str, str]
@@ -48,6 +49,7 @@ class Outcome(Frozen):
             path=path,
             rows_in=manifest.rows_in,
             rows_out=manifest.rows_out,
+            rows_repeated=manifest.rows_repeated,
             dropped=manifest.dropped(),
             sources={
                 source.name: SourceRows(rows_in=source.rows_in, rows_out=source.rows_out)

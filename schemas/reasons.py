@@ -10,6 +10,7 @@ class Stage(StrEnum):
     DEDUPE_EXACT = "dedupe_exact"
     FILTER = "filter"
     DEDUPE_NEAR = "dedupe_near"
+    SAMPLE = "sample"
 
 
 class DropReason(StrEnum):
@@ -27,12 +28,35 @@ class DropReason(StrEnum):
     LONG_RESPONSE = "long_response"
     ECHO = "echo"
     PLACEHOLDER = "placeholder"
+    NO_CONTENT = "no_content"
+    PROMPT_REPEATED = "prompt_repeated"
+    CHARACTER_RUN = "character_run"
+    REPEATED_LINES = "repeated_lines"
+    REPEATED_NGRAMS = "repeated_ngrams"
+    SYMBOLS = "symbols"
+    BROKEN_FENCE = "broken_fence"
+    TRUNCATED = "truncated"
+    UNFINISHED_TEMPLATE = "unfinished_template"
+    UNOPENED_URL = "unopened_url"
+    MISSING_ATTACHMENT = "missing_attachment"
+    LENGTH_RATIO = "length_ratio"
+    UNTRANSLATED = "untranslated"
+    LANGUAGE = "language"
+    LANGUAGE_MISMATCH = "language_mismatch"
     MODEL_IDENTITY = "model_identity"
     EMAIL = "email"
     PHONE = "phone"
     ID_NUMBER = "id_number"
+    BANK_CARD = "bank_card"
+    CREDIT_CARD = "credit_card"
+    IBAN = "iban"
+    IP_ADDRESS = "ip_address"
+    SECRET = "secret"  # noqa: S105 (a reason, not one)
+    STREET_ADDRESS = "street_address"
     EVALUATION_OVERLAP = "evaluation_overlap"
     NEAR_DUPLICATE = "near_duplicate"
+    CONFLICTING_RESPONSE = "conflicting_response"
+    NOT_SAMPLED = "not_sampled"
 
     @property
     def stage(self) -> Stage:
@@ -59,11 +83,34 @@ _TABLE = {
     DropReason.LONG_RESPONSE:      (Stage.FILTER,       "The response has more characters than the recipe allows."),
     DropReason.ECHO:               (Stage.FILTER,       "The response only repeats the prompt."),
     DropReason.PLACEHOLDER:        (Stage.FILTER,       "A {{placeholder}} that nothing filled stands where a name should."),
+    DropReason.NO_CONTENT:         (Stage.FILTER,       "The response announces an answer or says there is none, and is none."),
+    DropReason.PROMPT_REPEATED:    (Stage.FILTER,       "The response begins with the question again."),
+    DropReason.CHARACTER_RUN:      (Stage.FILTER,       "The response holds one character or short unit over and over."),
+    DropReason.REPEATED_LINES:     (Stage.FILTER,       "Too many of the response's lines stood in it before."),
+    DropReason.REPEATED_NGRAMS:    (Stage.FILTER,       "Too many of the response's words stand in runs that it said before."),
+    DropReason.SYMBOLS:            (Stage.FILTER,       "The response has more symbols to a letter than the recipe allows."),
+    DropReason.BROKEN_FENCE:       (Stage.FILTER,       "A ``` fence of the response has no partner."),
+    DropReason.TRUNCATED:          (Stage.FILTER,       "The response stops in the middle of a sentence."),
+    DropReason.UNFINISHED_TEMPLATE: (Stage.FILTER,       "The response leaves gaps like [Your Name] open that nobody asked for."),
+    DropReason.UNOPENED_URL:       (Stage.FILTER,       "The response speaks of a page of which there is only the address."),
+    DropReason.MISSING_ATTACHMENT: (Stage.FILTER,       "The question shows a picture or file that is not there."),
+    DropReason.LENGTH_RATIO:       (Stage.FILTER,       "The response is too short or too long for the length of its prompt."),
+    DropReason.UNTRANSLATED:       (Stage.FILTER,       "Prompt and response are in a language that its source is not in."),
+    DropReason.LANGUAGE:           (Stage.FILTER,       "It is in a language that the recipe does not allow."),
+    DropReason.LANGUAGE_MISMATCH:  (Stage.FILTER,       "The response is in another language than the prompt, which asked for none."),
     DropReason.MODEL_IDENTITY:     (Stage.FILTER,       "The response claims to be another model or another maker's assistant."),
     DropReason.EMAIL:              (Stage.FILTER,       "It holds somebody's e-mail address."),
     DropReason.PHONE:              (Stage.FILTER,       "It holds somebody's telephone number."),
     DropReason.ID_NUMBER:          (Stage.FILTER,       "It holds a personal identity number."),
-    DropReason.EVALUATION_OVERLAP: (Stage.FILTER,       "It shares an n-gram with an item of an evaluation set."),
+    DropReason.BANK_CARD:          (Stage.FILTER,       "It holds a bank card number with its check digit."),
+    DropReason.CREDIT_CARD:        (Stage.FILTER,       "It holds a credit card number with its check digit."),
+    DropReason.IBAN:               (Stage.FILTER,       "It holds an international bank account number."),
+    DropReason.IP_ADDRESS:         (Stage.FILTER,       "It holds a public IP address."),
+    DropReason.SECRET:             (Stage.FILTER,       "It holds a key, token or password."),
+    DropReason.STREET_ADDRESS:     (Stage.FILTER,       "It holds a street address."),
+    DropReason.EVALUATION_OVERLAP: (Stage.FILTER,       "It holds a piece of an evaluation item, or asks nearly the same."),
     DropReason.NEAR_DUPLICATE:     (Stage.DEDUPE_NEAR,  "Prompt and response are both nearly those of a kept row."),
+    DropReason.CONFLICTING_RESPONSE: (Stage.DEDUPE_NEAR,  "It answers a prompt differently from the row that the recipe prefers."),
+    DropReason.NOT_SAMPLED:        (Stage.SAMPLE,       "The recipe takes a part of such rows, and the hash of this one is not in it."),
 }
 # fmt: on

@@ -10,13 +10,17 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from schemas.dedupe import Dedupe
 from schemas.errors import ConfigError, UnknownName
 from schemas.filter import EvaluationSet, Filter
-from schemas.frozen import Frozen, StrMap, unknown_key
+from schemas.frozen import Frozen, StrMap, read_yaml, unknown_key
+from schemas.inheritance import Heritage, heir_of, merged
+from schemas.privacy import PersonalKind, Policy, Privacy
+from schemas.sampling import Sampling
 from schemas.source import Source
 from schemas.train import Train
 from schemas.upstream import UPSTREAMS
 from schemas.urls import shown
 
 DEPLOYMENTS = Path(__file__).resolve().parents[1] / "deployments"
+LISTED_NAMES = 12  # more are not read in an error's line
 
 
 class Measure(Frozen):
@@ -25,7 +29,7 @@ class Measure(Frozen):
     tokenizer: str | None = Field(
         None, description="tokenizer.json, or a folder with one; relative to the recipe's YAML file"
     )
-    largest_clusters: int = Field(10, ge=0, description="duplicate clusters listed in the report")
+    largest_clusters: int = Field(10, ge=0, description="clusters, and conflicts, in the report")
 
 
 class Gates(Frozen):
@@ -95,13 +99,7 @@ class SourceChange(Frozen):
         file = source.model_dump(mode="json")
         if any(changes.get(kind) for kind in UPSTREAMS):
             file |= {kind: None for kind in UPSTREAMS if kind not in changes}
-        return Source.from_mapping(_merged(file, changes), where)
-
-
-def _merged(base: Any, change: Any) -> Any:
-    if not (isinstance(base, dict) and isinstance(change, dict)):
-        return change
-    return base | {key: _merged(base.get(key), value) for key, value in change.items()}
+        return Source.from_mapping(merged(file, changes), where)
 
 
 def _given_as(entry: Any) -> str:
@@ -119,18 +117,23 @@ SourceGiven = Annotated[
 ]
 
 
-class Recipe(Frozen):
-    """Everything a corpus version depends on, and the training run that follows it."""
+class Recipe(Heritage):
+    """Everything a corpus version depends on, and the training run that follows it.
+
+    One that was loaded is complete in itself: `extends` and `without` have been followed.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="also the corpus's name")
     description: str = ""
     seed: int = Field(17, ge=0)
     stage_shard_rows: int = Field(20_000, ge=1, description="rows of a source per stage shard")
     sources: tuple[SourceGiven, ...] = Field(
+        (),
         min_length=1,
         description=(
             "a name in deployments/sources, a path to a YAML file, inline, or one of these with "
-            "changes: {source: NAME, ...}"
+            "changes: {source: NAME, ...}. With `extends`: what is added to the inherited sources; "
+            "one of the same name takes the other's place, and changes are made to the inherited"
         ),
     )
     placeholders: StrMap = Field(
@@ -139,6 +142,7 @@ class Recipe(Frozen):
     )
     dedupe: Dedupe = Dedupe()
     filter: Filter = Filter()
+    sampling: Sampling = Sampling()
     measure: Measure = Measure()
     gates: Gates = Gates()
     split: Split = Split()
@@ -152,7 +156,7 @@ class Recipe(Frozen):
 
     def shown(self) -> dict[str, Any]:
         """The recipe as it may be stored and shown: in full, its URLs without credentials."""
-        dump: dict[str, Any] = self.model_dump(mode="json")
+        dump: dict[str, Any] = self.model_dump(mode="json", exclude={*Heritage.model_fields})
         for source in dump["sources"]:
             if isinstance(source, dict) and source.get("http"):
                 source["http"]["urls"] = [shown(url) for url in source["http"].get("urls", ())]
@@ -180,23 +184,22 @@ class Recipe(Frozen):
 
 
 def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
-    """Read a recipe by name or path, with every source read and every path made absolute.
+    """Read a recipe by name or path: what it inherits and its sources read, its paths absolute.
 
     `local` points sources and evaluation sets at local copies, by name (`--from`).
 
     Raises:
-        ConfigError: the recipe or one of its sources is missing or wrong.
-        UnknownName: no recipe of that name, or `local` names what is not in it.
+        ConfigError: the recipe, one that it inherits from, or one of its sources is missing or
+            wrong, or recipes inherit in a circle.
+        UnknownName: no recipe of that name, or one that names a source which is not in it.
     """
     path = find_yaml(name, "recipe")
-    recipe = Recipe.from_yaml(path)
+    recipe = _with_inheritance(path)
     sources = [
-        _with_placeholders(load_source(entry, path.parent, str(path)), recipe.placeholders)
-        for entry in recipe.sources
+        _redacting(_with_placeholders(source, recipe.placeholders), recipe.filter.privacy)
+        for source in recipe.resolved_sources
     ]
     names = [source.name for source in sources]
-    for twice in {name for name in names if names.count(name) > 1}:
-        raise ConfigError(f"{path}: source {twice!r} is listed {names.count(twice)} times")
     local = local or {}
     sets = [item.name for item in recipe.filter.contamination.sets]
     for copied in local:
@@ -204,9 +207,100 @@ def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
     placed = tuple(
         source.at(local[source.name]) if source.name in local else source for source in sources
     )
-    for override in recipe.dedupe.near.overrides:
-        known_name(override.source, tuple(names), f"source of recipe {recipe.name!r}")
-    return _anchored(recipe.model_copy(update={"sources": placed}), path.parent, local)
+    spoken_of = [override.source for override in recipe.dedupe.near.overrides]
+    for single in (*spoken_of, *dict(recipe.sampling.sources)):
+        known_name(single, tuple(names), f"source of recipe {recipe.name!r}")
+    language = recipe.filter.language.told_of({one.name: one.languages for one in placed})
+    rules = recipe.filter.model_copy(update={"language": language})
+    whole = recipe.model_copy(update={"sources": placed, "filter": rules})
+    return _anchored(whole, path.parent, local)
+
+
+def _with_inheritance(path: Path, heirs: tuple[Path, ...] = ()) -> Recipe:
+    """A recipe file with all that it inherits: every source read, every path absolute.
+
+    `heirs` are the files that led here, the first heir first.
+    """
+    data = read_yaml(path)
+    where = f"{path} (inherited by {' < '.join(map(str, reversed(heirs)))})" if heirs else str(path)
+    keys = data.keys() & Heritage.model_fields.keys() if isinstance(data, dict) else ()
+    heritage = Heritage.from_mapping({key: data[key] for key in keys}, where)
+    if heritage.extends is None:
+        if not heritage.without.is_empty:
+            raise ConfigError(f"{where}: without: nothing is inherited. Name a recipe in extends.")
+        recipe = Recipe.from_mapping(data, where)
+        sources = _together((), recipe.sources, path.parent, where)
+    else:
+        parent = _parent(heritage.extends, path, heirs)
+        inherited = _remaining(parent, heritage, where)
+        names = {source.name for source in inherited}
+        left_out = {source.name for source in parent.resolved_sources} - names
+        mapping = heir_of(parent.model_dump(mode="json", exclude={"sources"}), data, left_out)
+        recipe = Recipe.from_mapping({"sources": inherited} | mapping, where)
+        added = recipe.sources if "sources" in data else ()
+        sources = _together(inherited, added, path.parent, where)
+    whole = {"sources": sources, **dict(Heritage())}
+    return _anchored(recipe.model_copy(update=whole), path.parent, {})
+
+
+def _parent(extends: str, path: Path, heirs: tuple[Path, ...]) -> Recipe:
+    """The recipe that the one at `path` names in `extends`."""
+    if extends.endswith((".yaml", ".yml")):
+        file = path.parent / Path(extends).expanduser()
+    else:
+        try:
+            file = find_yaml(extends, "recipe")
+        except UnknownName as error:
+            raise UnknownName(f"{path}: extends: {error}") from None
+    line = (*heirs, path)
+    seen = [one.resolve() for one in line]
+    if file.resolve() in seen:
+        circle = (*line[seen.index(file.resolve()) :], file)
+        raise ConfigError(
+            f"{path}: extends: recipes inherit in a circle: {' < '.join(map(str, circle))}. Take "
+            "extends out of one of them."
+        )
+    if not file.is_file():
+        raise ConfigError(f"{path}: extends: {file}: no such file")
+    return _with_inheritance(file, line)
+
+
+def _remaining(parent: Recipe, heritage: Heritage, where: str) -> tuple[Source, ...]:
+    """The parent's sources less those that the heir leaves out."""
+    inherited, without = parent.resolved_sources, heritage.without
+    names = tuple(source.name for source in inherited)
+    for name in without.sources:
+        try:
+            known_name(name, names, f"source of recipe {parent.name!r}")
+        except UnknownName as error:
+            raise UnknownName(f"{where}: without: {error}") from None
+    without.check_languages(inherited, where)
+    return tuple(source for source in inherited if not without.leaves_out(source))
+
+
+def _together(
+    inherited: tuple[Source, ...],
+    entries: tuple[Source | SourceChange | str, ...],
+    folder: Path,
+    where: str,
+) -> tuple[Source, ...]:
+    """The inherited sources in their order, as the entries change them, then what these add.
+
+    Raises:
+        ConfigError: two entries are of one name.
+    """
+    known = {source.name: source for source in inherited}
+    own = []
+    for entry in entries:
+        if isinstance(entry, SourceChange) and entry.source in known:
+            one = entry.of(known[entry.source], f"{where}: source {entry.source!r}")
+            own.append(one.anchored(folder))
+        else:
+            own.append(load_source(entry, folder, where))
+    names = [source.name for source in own]
+    for twice in {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"{where}: source {twice!r} is listed {names.count(twice)} times")
+    return tuple((known | dict(zip(names, own, strict=True))).values())
 
 
 def load_source(entry: Source | SourceChange | str, folder: Path, where: str = "") -> Source:
@@ -232,6 +326,17 @@ def _with_placeholders(source: Source, placeholders: StrMap) -> Source:
     return source.model_copy(update={"placeholders": tuple(sorted(both.items()))})
 
 
+def _redacting(source: Source, privacy: Privacy) -> Source:
+    """The source with the kinds that the recipe redacts beside its own, in `PersonalKind`'s order.
+
+    Text is rewritten at the door alone, so this part of the recipe's policy goes there.
+    """
+    both = {*privacy.kinds(Policy.REDACT), *source.redact}
+    return source.model_copy(
+        update={"redact": tuple(kind for kind in PersonalKind if kind in both)}
+    )
+
+
 def known_sources() -> tuple[Source, ...]:
     """Every source of deployments/sources, sorted by name."""
     return tuple(
@@ -249,12 +354,18 @@ def find_yaml(name: str, kind: str) -> Path:
 
 
 def known_name(name: str, known: tuple[str, ...], kind: str) -> str:
-    """`name` itself if it is known; else raises UnknownName with the nearest and the whole list."""
+    """`name` itself if it is known; else raises UnknownName with the nearest, and all if few."""
     if name in known:
         return name
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
-    raise UnknownName(f"no {kind} is called {name!r}; {hint}known: {', '.join(known) or 'none'}")
+    many = len(known) > LISTED_NAMES
+    nearest = difflib.get_close_matches(name, known, n=3 if many else 1, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, nearest))}? " if nearest else ""
+    listed = f"known: {', '.join(known[:LISTED_NAMES]) or 'none'}"
+    if many and kind == "source":
+        listed = f"`winnow sources list` shows all {len(known)}"
+    elif many:
+        listed += f" and {len(known) - LISTED_NAMES} more"
+    raise UnknownName(f"no {kind} is called {name!r}; {hint}{listed}")
 
 
 def _anchored(recipe: Recipe, folder: Path, local: dict[str, Path]) -> Recipe:

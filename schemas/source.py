@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.frozen import Frozen, StrMap
+from schemas.privacy import PersonalKind
 from schemas.upstream import Upstream
 
 ROLE_NAMES = ("system", "user", "assistant", "tool")
@@ -143,6 +144,9 @@ class Source(Upstream):
     template: Template | None = Field(None, description="for layout template")
     placeholders: StrMap = Field(
         (), description="by name: what stands in the place of {{name}} in the texts"
+    )
+    redact: tuple[PersonalKind, ...] = Field(
+        (), description="kinds of personal data replaced by [EMAIL] and the like; the recipe's too"
     )
     answer_only: bool = Field(
         False, description="chain of thought: the answer without its rationale"

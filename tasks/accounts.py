@@ -1,6 +1,6 @@
 """The accounts of a corpus: rows in, dropped and out, by source. They have to balance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -25,13 +25,23 @@ def corpus_drops(index: pl.DataFrame, normalized: Sequence[StageManifest]) -> tu
     return add_drops([*of_rows, *(drop for stage in normalized for drop in stage.drops)])
 
 
+def repeated_rows(index: pl.DataFrame) -> dict[str, int]:
+    """By source, the published rows that are second and further copies; only sources with some."""
+    more = index.group_by("source").agg((pl.col("copies") - 1).sum()).filter(pl.col("copies") > 0)
+    return dict(more.sort("source").rows())
+
+
 def source_entries(
     recipe: Recipe,
     normalized: Sequence[StageManifest],
     receipts: Sequence[RawReceipt],
     drops: Sequence[Drops],
+    repeated: Mapping[str, int],
 ) -> tuple[SourceEntry, ...]:
-    """One entry per source that was read, in the order of the stages."""
+    """One entry per source that was read, in the order of the stages.
+
+    `repeated` is what `repeated_rows` says of the corpus.
+    """
     by_name = {receipt.source: receipt for receipt in receipts}
     entries = []
     for stage in normalized:
@@ -51,7 +61,8 @@ def source_entries(
                 citation=source.citation,
                 homepage=source.homepage,
                 rows_in=stage.rows_in,
-                rows_out=stage.rows_in - dropped,
+                rows_out=stage.rows_in + repeated.get(name, 0) - dropped,
+                rows_repeated=repeated.get(name, 0),
                 cleaned=cleaned_rows(stage),
             )
         )

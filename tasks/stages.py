@@ -16,12 +16,16 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_CODE = (
     "tasks/*.py",
     "tasks/assistant/*.py",
+    "tasks/personal/*.py",
     "schemas/record.py",
     "schemas/reasons.py",
     "schemas/cleaning.py",
     "schemas/metrics.py",
 )
-NO_STAGE_READS = {"accounts.py", "corpora.py", "judged.py", "lake.py", "task.py", "report"}
+NO_STAGE_READS = {
+    *("accounts.py", "corpora.py", "judged.py", "lake.py", "lots.py", "receipts.py", "task.py"),
+    "report",
+}
 """Files and folders that move results about or show them, and decide nothing about a row."""
 
 SHARED_LIBRARIES = ("polars", "polars-hash", "numba")
@@ -74,7 +78,7 @@ def finished(lake: Lake, stage: str, digest: str) -> StageManifest | None:
         manifest = StageManifest.model_validate_json(data)
     except ValidationError:
         return None
-    files = (*manifest.shards, *manifest.ledger)
+    files = (*manifest.shards, *manifest.ledger, *manifest.hits)
     whole = all(lake.sha256(shard.uri) == shard.sha256 for shard in files)
     return manifest if whole else None
 

@@ -42,3 +42,13 @@ def record_id() -> pl.Expr:
     conversation = pl.struct("messages", "tools").struct.json_encode()
     digest: pl.Expr = plh.concat_str(conversation).chash.sha2_256()
     return digest.str.head(RECORD_ID_CHARS).alias("record_id")
+
+
+def place(salt: str, text: pl.Expr) -> pl.Expr:
+    """Where a text falls in [0, 1): 52 bits of SHA-256 over the salt and the text.
+
+    Even, and the same in every run, order and version; another salt gives places that have nothing
+    to do with these.
+    """
+    digest: pl.Expr = plh.concat_str(pl.lit(salt), text).chash.sha2_256()
+    return digest.str.head(13).str.to_integer(base=16, dtype=pl.UInt64) / 2.0**52

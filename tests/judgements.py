@@ -128,7 +128,7 @@ def _verdicts(
     if clustered is not None:
         kept = pl.Series([reason is None for reason in reasons])
         cluster = pl.select(pl.when(kept).then(clustered["record_id"]).alias("cluster"))
-        frame = frame.hstack(cluster)
+        frame = frame.hstack(cluster).with_columns(conflict=pl.lit(None, pl.String))
     key = f"stages/{stage}/{shard.source}/part-00000.parquet"
     drops = drops_by_reason(frame["drop_reason"], stage, shard.source or "")
     return StageManifest(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tasks.dedupe.conflict import NO_ROW, Prompts, same_text
 from tasks.dedupe.exact import NONE, Indices
 from tasks.dedupe.minhash import PROMPT, RESPONSE, SIDES, Banding, Hashes, band_keys
 from tasks.dedupe.verify import (
@@ -49,7 +50,10 @@ class Walk(NamedTuple):
 
 
 class Election(NamedTuple):
-    """Which row each row fell to (`NONE` for the kept), how similar they are, and what it took."""
+    """Which row each row fell to (`NONE` for the kept), how similar they are, and what it took.
+
+    `Prompts.fell` says which of them fell for what they answer.
+    """
 
     survivor: Indices
     similarity: npt.NDArray[np.float32]
@@ -62,6 +66,7 @@ class Election(NamedTuple):
 def elect(
     rows: Rows,
     order: Indices,
+    prompts: Prompts,
     must_agree: Hashes,
     banding: Banding,
     rules: PairRules,
@@ -70,6 +75,9 @@ def elect(
     thread_count: int,
 ) -> Election:
     """Walk the rows in `order`; each falls to a kept row that it was verified against, or is kept.
+
+    Where a prompt may have one answer only, a row that is nobody's near duplicate falls to the row
+    kept of its prompt.
 
     A bucket remembers `bucket` kept rows. Blocks of rows are compared with the blocks before them
     in parallel and then among themselves in order: the result does not depend on threads.
@@ -83,7 +91,7 @@ def elect(
     similarity = np.zeros((2, total), np.float32)
 
     def look(first: int, last: int, floor: int, keep: bool, walk: Walk) -> None:
-        given = (rows, order, rank, first, last, floor, keep, buckets, rules, walk)
+        given = (rows, order, rank, first, last, floor, keep, buckets, prompts, rules, walk)
         walk_rows(*given, survivor, similarity)
 
     for first in range(0, total, BLOCK_ROWS):
@@ -110,7 +118,7 @@ def elect(
 def bucket_rows(
     rows: Rows, must_agree: Hashes, banding: Banding, bucket: int, threads: ThreadPoolExecutor
 ) -> Buckets:
-    """Empty buckets for every band key that at least two rows have."""
+    """Empty buckets for every band key that at least two rows have; none without a band."""
     of_row = np.empty((banding.bands, len(must_agree)), np.uint32)
     sizes = list(
         threads.map(
@@ -121,7 +129,7 @@ def bucket_rows(
     before = np.concatenate([[0], np.cumsum([len(size) for size in sizes])])
     for band in range(banding.bands):
         of_row[band][of_row[band] != NO_BUCKET] += np.uint32(before[band])
-    room = np.minimum(np.concatenate(sizes), bucket)
+    room = np.minimum(np.concatenate([np.empty(0, np.uint32), *sizes]), bucket)
     start = np.concatenate([[0], np.cumsum(room, dtype=np.int64)])
     return Buckets(
         of_row, start, np.zeros(len(room), np.uint32), np.zeros(int(start[-1]), np.uint32)
@@ -197,6 +205,7 @@ def walk_rows(
     floor: int,
     keep: bool,
     buckets: Buckets,
+    prompts: Prompts,
     rules: PairRules,
     walk: Walk,
     survivor: Indices,
@@ -204,14 +213,45 @@ def walk_rows(
 ) -> None:
     """Hold the rows at order[first:last] that have not fallen yet against those kept since `floor`.
 
-    `keep` lets those that do not fall now into their buckets.
+    `keep` holds those that do not fall now against their prompt's answer, and lets those that do
+    not fall then into their buckets.
     """
     for place in range(first, last):
         row = order[place]
         if survivor[row] == NONE:
             survivor[row] = _find_survivor(rows, rank, row, floor, buckets, rules, walk, similarity)
         if keep and survivor[row] == NONE:
-            _remember(buckets, row)
+            survivor[row] = _find_answer(rows, row, prompts, rules, walk, similarity)
+            if survivor[row] == NONE:
+                _remember(buckets, row)
+
+
+@kernel
+def _find_answer(
+    rows: Rows,
+    row: Index,
+    prompts: Prompts,
+    rules: PairRules,
+    walk: Walk,
+    similarity: npt.NDArray[np.float32],
+) -> Index:
+    """The row kept of this row's prompt, where it answers otherwise and may not; else `NONE`.
+
+    The first row kept of a prompt is noted.
+    """
+    prompt = prompts.first[row]
+    kept = prompts.kept[prompt]
+    if kept == NO_ROW:
+        prompts.kept[prompt] = row
+        return NONE
+    other = np.int64(kept)
+    if not prompts.one_answer or same_text(rows, RESPONSE, row, other):
+        return NONE
+    load_set(rows, RESPONSE, row, rules.ngram, walk.sets)
+    similarity[PROMPT, row] = 1.0
+    similarity[RESPONSE, row] = jaccard(rows, RESPONSE, other, rules.ngram, walk.sets)
+    prompts.fell[row] = True
+    return other
 
 
 @kernel
@@ -306,6 +346,9 @@ def _agreement(rows: Rows, row: Index, other: Index, rules: PairRules) -> int:
     source, other_source = rows.source[row], rows.source[other]
     compare_numbers = rules.compare_numbers[source] or rules.compare_numbers[other_source]
     if compare_numbers and rows.numbers[row] != rows.numbers[other]:
+        return -1
+    compare_answers = rules.compare_answers[source] or rules.compare_answers[other_source]
+    if compare_answers and rows.answers[row] != rows.answers[other]:
         return -1
     threshold = pair_threshold(rules, source, other_source)
     agreeing = 0

@@ -5,29 +5,29 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from schemas.dedupe import NearDedupe
+from schemas.dedupe import ConflictPolicy, NearDedupe
 from schemas.reasons import DropReason
 from schemas.record import VERDICT
 from schemas.source import Source
-from tasks.dedupe import cluster, elect, exact, minhash
+from tasks.dedupe import cluster, conflict, elect, exact, minhash
 from tasks.dedupe.exact import NONE
 from tasks.dedupe.minhash import SIDES, Banding
 from tasks.dedupe.signatures import Folded, Signatures
 from tasks.dedupe.verify import PairRules, Rows
-from tasks.fold import Bytes, fold_buffers
+from tasks.fold import Bytes
 from tasks.kernel import announce_compilation, default_threads, thread_pool
 
-NEAR_VERDICT = {**VERDICT, "cluster": pl.String()}
+NEAR_VERDICT = {**VERDICT, "cluster": pl.String(), "conflict": pl.String()}
 
 
 class SignedShard(NamedTuple):
-    """Those rows of one shard that take part; the folded text of the whole shard goes to a file."""
+    """Those rows of one shard that take part."""
 
     names: pl.DataFrame
     """record_id, source_row."""
@@ -48,35 +48,17 @@ class NearResult:
     notes: tuple[tuple[str, str], ...]
 
 
-def fold_shard(rows: pl.DataFrame, source: Source) -> Folded:
-    """The texts of a shard as they are compared; those of a code source in their strict form.
-
-    `rows`: prompt, response, tools, one row per record.
-    """
-    return Folded(
-        (
-            fold_buffers(rows["prompt"], strict=source.code),
-            fold_buffers(rows["response"], strict=source.code),
-        ),
-        fold_buffers(rows["tools"], strict=True),
-    )
-
-
 def signed_shard(
-    names: pl.DataFrame,
-    folded: Folded,
-    signatures: Signatures,
-    taking_part: npt.NDArray[np.bool_],
-    source: Source,
+    names: pl.DataFrame, folded: Folded, signatures: Signatures, source: Source
 ) -> SignedShard:
-    """The rows of a shard that take part; `names`: record_id and source_row of all of them."""
+    """The rows of a shard that take part; `names`: their record_id and source_row."""
     prompts, responses = folded.sides
     return SignedShard(
-        names=names.filter(pl.Series(taking_part, dtype=pl.Boolean)),
+        names=names,
         texts=(prompts.data, responses.data),
-        begin=np.stack([side.offsets[:-1][taking_part] for side in folded.sides]),
-        end=np.stack([side.offsets[1:][taking_part] for side in folded.sides]),
-        signatures=signatures.of(taking_part),
+        begin=np.stack([side.offsets[:-1] for side in folded.sides]),
+        end=np.stack([side.offsets[1:] for side in folded.sides]),
+        signatures=signatures,
         source=source,
     )
 
@@ -87,13 +69,19 @@ def near_verdicts(
     rules: NearDedupe,
     scratch: Path,
     thread_count: int | None = None,
+    policy: ConflictPolicy = ConflictPolicy.KEEP_ALL,
 ) -> NearResult:
     """Judge `total` rows of signed shards.
 
     A row falls to a row that stays, before it in order of priority, source, record_id and
     source_row, where prompt and response both reach the threshold, the tools are the same and so
-    are the numbers (unless the recipe lets them differ). Every row that stays has a cluster: the
-    smallest record_id among the rows whose prompts are alike.
+    are the numbers and the answers (unless the recipe lets them differ). If it does not, it falls
+    to the row that stays of its prompt, where the policy lets a prompt have one answer. Under
+    keep_longest, rows of one prompt are asked in order of their lengths.
+
+    Every row that stays has a cluster: the smallest record_id among the rows whose prompts are
+    alike. Every row that does not fall to a near duplicate and whose prompt has another answer
+    still has a `conflict`: the smallest record_id among them.
 
     The result depends neither on the order of shards and rows nor on threads. `scratch` is a
     folder for the folded text, which is mapped into memory rather than held.
@@ -101,9 +89,13 @@ def near_verdicts(
     count = thread_count or default_threads()
     with _gathered(shards, total, Banding.of(rules.bands, rules.rows), scratch) as corpus:
         order = corpus.election_order()
+        prompts = conflict.gather_prompts(corpus.rows, order, corpus.prompt_digests, policy)
+        if policy is ConflictPolicy.KEEP_LONGEST:
+            order = conflict.longest_first(order, prompts, corpus.response_chars)
         with thread_pool(count) as threads:
-            election = _elect(corpus, order, rules, threads, count) if rules.enabled else None
-            survivor = np.full(total, NONE, np.int64) if election is None else election.survivor
+            election = _elect(corpus, order, prompts, rules, threads, count)
+            survivor = election.survivor
+            in_conflict = conflict.contested(corpus.rows, order, prompts, survivor)
             kept = order[survivor[order] == NONE]
             clusters = cluster.cluster_rows(
                 corpus.rows,
@@ -113,11 +105,20 @@ def near_verdicts(
                 threads,
                 count,
             )
-    similarity = np.zeros((SIDES, total), np.float32) if election is None else election.similarity
     verdicts = exact.duplicate_verdicts(
-        corpus.record_ids, survivor, DropReason.NEAR_DUPLICATE, *similarity
-    ).with_columns(_cluster_names(corpus.record_ids, kept, clusters))
-    return NearResult(verdicts, _notes(election, clusters))
+        corpus.record_ids, survivor, DropReason.NEAR_DUPLICATE, *election.similarity
+    )
+    named = corpus.names.select("record_id").with_columns(
+        pl.Series("source", corpus.rows.source), pl.Series("response_chars", corpus.response_chars)
+    )
+    verdicts = conflict.conflict_verdicts(
+        verdicts, named, corpus.sources, prompts.fell, survivor, policy
+    ).with_columns(
+        _cluster_names(corpus.record_ids, kept, clusters),
+        conflict.conflict_names(corpus.record_ids, prompts, in_conflict),
+    )
+    counted = _counted(election, clusters) | conflict.conflict_notes(prompts, in_conflict)
+    return NearResult(verdicts, tuple((name, str(value)) for name, value in counted.items()))
 
 
 def announce() -> None:
@@ -130,6 +131,7 @@ class _Corpus(NamedTuple):
 
     rows: Rows
     prompt_digests: npt.NDArray[np.uint64]
+    response_chars: npt.NDArray[np.uint32]
     names: pl.DataFrame
     sources: tuple[Source, ...]
 
@@ -147,24 +149,24 @@ class _Corpus(NamedTuple):
     def pair_rules(self, rules: NearDedupe) -> PairRules:
         """The recipe's bounds, per source."""
         overrides = {override.source: override for override in rules.overrides}
-        threshold, compare_numbers = [], []
-        for source in self.sources:
-            override = overrides.get(source.name)
-            own = override.threshold if override else None
-            numbers = override.compare_numbers if override else None
-            threshold.append(rules.threshold if own is None else own)
-            compare_numbers.append(rules.compare_numbers if numbers is None else numbers)
+
+        def of_sources(key: str) -> list[Any]:
+            own = [getattr(overrides.get(source.name), key, None) for source in self.sources]
+            return [getattr(rules, key) if value is None else value for value in own]
+
         return PairRules(
             rules.ngram,
             rules.candidates,
-            np.array(threshold, np.float64),
-            np.array(compare_numbers, np.bool_),
+            np.array(of_sources("threshold"), np.float64),
+            np.array(of_sources("compare_numbers"), np.bool_),
+            np.array(of_sources("compare_answers"), np.bool_),
         )
 
 
 def _elect(
     corpus: _Corpus,
     order: npt.NDArray[np.int64],
+    prompts: conflict.Prompts,
     rules: NearDedupe,
     threads: ThreadPoolExecutor,
     count: int,
@@ -174,9 +176,11 @@ def _elect(
     if pair_rules.compare_numbers.all():
         # Rows of a template that differ in their numbers never meet, so none fills a bucket.
         must_agree += corpus.rows.numbers * minhash.ROLLING_BASE
-    banding = Banding.of(rules.bands, rules.rows)
+    if pair_rules.compare_answers.all():
+        must_agree += corpus.rows.answers * minhash.SHORT_TEXT
+    banding = Banding.of(rules.bands if rules.enabled else 0, rules.rows)
     return elect.elect(
-        corpus.rows, order, must_agree, banding, pair_rules, rules.bucket, threads, count
+        corpus.rows, order, prompts, must_agree, banding, pair_rules, rules.bucket, threads, count
     )
 
 
@@ -189,7 +193,8 @@ def _gathered(
     begin, end = np.empty((2, SIDES, total), np.int64)
     sketches = np.empty((SIDES, total, banding.bins), np.uint8)
     filled = np.empty((SIDES, total), np.uint8)
-    kind, numbers, prompt_digests = np.empty((3, total), np.uint64)
+    kind, numbers, answers, prompt_digests = np.empty((4, total), np.uint64)
+    response_chars = np.empty(total, np.uint32)
     source_index = np.empty(total, np.uint32)
     names, sources = [], []
     at = written = 0
@@ -207,15 +212,18 @@ def _gathered(
             filled[:, rows] = shard.signatures.filled
             kind[rows] = shard.signatures.kind
             numbers[rows] = shard.signatures.numbers
+            answers[rows] = shard.signatures.answers
             prompt_digests[rows] = shard.signatures.prompt_digests
+            response_chars[rows] = shard.signatures.response_chars
             source_index[rows] = sources.index(shard.source)
             names.append(shard.names)
             at = rows.stop
     data = _mapped(path, written)
-    rows_read = Rows(data, begin, end, sketches, filled, kind, numbers, source_index)
+    rows_read = Rows(data, begin, end, sketches, filled, kind, numbers, answers, source_index)
     empty = pl.DataFrame(schema={"record_id": pl.String, "source_row": pl.UInt32})
     try:
-        yield _Corpus(rows_read, prompt_digests, pl.concat([empty, *names]), tuple(sources))
+        named = pl.concat([empty, *names])
+        yield _Corpus(rows_read, prompt_digests, response_chars, named, tuple(sources))
     finally:
         path.unlink()
 
@@ -243,15 +251,12 @@ def _cluster_names(
     )
 
 
-def _notes(
-    election: elect.Election | None, clusters: npt.NDArray[np.int64]
-) -> tuple[tuple[str, str], ...]:
+def _counted(election: elect.Election, clusters: npt.NDArray[np.int64]) -> dict[str, int]:
     sizes = np.unique(clusters, return_counts=True)[1]
-    counted = {
-        "candidates": 0 if election is None else election.candidates,
-        "verified": 0 if election is None else election.verified,
-        "capped_buckets": 0 if election is None else election.capped_buckets,
+    return {
+        "candidates": election.candidates,
+        "verified": election.verified,
+        "capped_buckets": election.capped_buckets,
         "clusters": len(sizes),
         "largest_cluster": int(sizes.max(initial=0)),
     }
-    return tuple((name, str(value)) for name, value in counted.items())

@@ -67,18 +67,29 @@ def near_stage(
     recipe: Recipe,
     threads: int | None = None,
 ) -> StageManifest:
-    """Verdict shards on near duplicates, with a `cluster` for every kept row, are in the lake.
+    """Verdict shards on near duplicates and on conflicts are in the lake.
 
-    Rows that the filter or exact dedupe dropped take no part: no verdict, no cluster.
+    Beside VERDICT they have a `cluster` for every kept row, and a `conflict` for every row whose
+    prompt has other answers. Rows that the filter or exact dedupe dropped take no part and have
+    neither.
     """
+    policy = recipe.dedupe.conflicts.policy
     digest = _digest(
-        Stage.DEDUPE_NEAR, shards, filtered, recipe, recipe.dedupe.near, exact=exact.digest
+        Stage.DEDUPE_NEAR,
+        shards,
+        filtered,
+        recipe,
+        recipe.dedupe.near,
+        exact=exact.digest,
+        conflicts=policy,
     )
     done = finished(lake, Stage.DEDUPE_NEAR, digest)
     if done is not None:
         return done
-    from tasks.dedupe.near import announce, fold_shard, near_verdicts, signed_shard
-    from tasks.dedupe.signatures import kept_signatures
+    import numpy as np
+
+    from tasks.dedupe.near import announce, near_verdicts, signed_shard
+    from tasks.dedupe.signatures import fold_shard, kept_signatures
     from tasks.kernel import default_threads, thread_pool
 
     announce()
@@ -90,16 +101,16 @@ def near_stage(
     rows_in = sum(int(part.sum()) for part in taking_part)
 
     def sign(shard: ShardRef, part: pl.Series) -> "SignedShard":
-        rows, source = _texts(lake, shard), _source(recipe, shard)
+        rows, source = _texts(lake, shard).filter(part), _source(recipe, shard)
         folded = fold_shard(rows, source)
-        signatures = kept_signatures(lake, shard, folded, source, near)
-        names = rows.select("record_id", "source_row")
-        return signed_shard(names, folded, signatures, part.to_numpy(), source)
+        places = part.arg_true().to_numpy().astype(np.int64)
+        signatures = kept_signatures(lake, shard, places, rows, folded, source, near)
+        return signed_shard(rows.select("record_id", "source_row"), folded, signatures, source)
 
     count = threads or default_threads()
     with lake.scratch() as scratch, thread_pool(count) as pool:
         signed = map_ahead(pool, sign, zip(shards, taking_part, strict=True), ahead=2 * count)
-        result = near_verdicts(signed, rows_in, near, scratch, count)
+        result = near_verdicts(signed, rows_in, near, scratch, count, policy)
     verdicts = _spread(result.verdicts, taking_part)
     return _write(lake, Stage.DEDUPE_NEAR, digest, shards, verdicts, rows_in, result.notes)
 

@@ -28,6 +28,8 @@ class Rows(NamedTuple):
     """Duplicates are of one kind: a digest of the tools and of whether the text is code."""
     numbers: Hashes
     """The multisets of numbers of both sides."""
+    answers: Hashes
+    """The answers that the responses come to."""
     source: npt.NDArray[np.uint32]
     """Index into the arrays of `PairRules`."""
 
@@ -39,6 +41,7 @@ class PairRules(NamedTuple):
     candidates: int
     threshold: npt.NDArray[np.float64]
     compare_numbers: npt.NDArray[np.bool_]
+    compare_answers: npt.NDArray[np.bool_]
 
 
 class ShingleSets(NamedTuple):

@@ -52,16 +52,19 @@ def largest_clusters(
     largest = (
         clusters(judged).sort(["rows", "record_id"], descending=[True, False]).head(count).collect()
     )
-    if largest.is_empty():
-        return ()
+    named = first_prompts(largest, records)
+    return tuple(Cluster.model_validate(line) for line in named.to_dicts())
+
+
+def first_prompts(named: pl.DataFrame, records: pl.LazyFrame) -> pl.DataFrame:
+    """The same rows with `prompt`, the start of their record's; `records` are RECORD rows."""
+    if named.is_empty():
+        return named.with_columns(prompt=pl.lit(""))
     prompts = (
-        records.filter(pl.col("record_id").is_in(largest["record_id"].implode()))
+        records.filter(pl.col("record_id").is_in(named["record_id"].implode()))
         .select("record_id", prompt=squeeze(prompt()).str.head(PROMPT_CHARS))
         .unique("record_id")
         .collect()
     )
-    named = largest.join(prompts, on="record_id", how="left", maintain_order="left")
-    return tuple(
-        Cluster.model_validate(line)
-        for line in named.with_columns(pl.col("prompt").fill_null("")).to_dicts()
-    )
+    joined = named.join(prompts, on="record_id", how="left", maintain_order="left")
+    return joined.with_columns(pl.col("prompt").fill_null(""))

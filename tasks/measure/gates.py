@@ -10,7 +10,7 @@ from schemas.manifest import (
     SourceEntry,
     Statistics,
 )
-from schemas.reasons import DropReason
+from schemas.reasons import DropReason, Stage
 from schemas.recipe import Gates
 from tasks.measure.lengths import ALL
 
@@ -34,9 +34,7 @@ def check_gates(
     published = sum(source.rows_out for source in sources)
     failed = ", ".join(source.name for source in failed_sources)
     unreadable, dirtiest = worst(unreadable_shares(sources, drops))
-    dropped, hardest_hit = worst(
-        (one.name, share(one.rows_in - one.rows_out, one.rows_in)) for one in sources
-    )
+    dropped, hardest_hit = worst(dropped_shares(sources, drops))
     shrunk, smallest = worst(shrink_shares(sources, failed_sources, parent))
     refused, most_reluctant = worst(
         (one.source, share(one.refusals, one.rows))
@@ -84,6 +82,17 @@ def unreadable_shares(
     for drop in drops:
         if drop.reason == DropReason.UNREADABLE and drop.source in rows:
             rows[drop.source] += drop.rows
+    return ((source.name, share(rows[source.name], source.rows_in)) for source in sources)
+
+
+def dropped_shares(
+    sources: tuple[SourceEntry, ...], drops: tuple[Drops, ...]
+) -> Iterable[tuple[str, float]]:
+    """Each source's rows that were dropped, of its rows in; those not sampled were not wanted."""
+    rows = {one.name: one.rows_in + one.rows_repeated - one.rows_out for one in sources}
+    for drop in drops:
+        if drop.stage == Stage.SAMPLE and drop.source in rows:
+            rows[drop.source] -= drop.rows
     return ((source.name, share(rows[source.name], source.rows_in)) for source in sources)
 
 

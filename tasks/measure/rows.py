@@ -4,7 +4,7 @@ import polars as pl
 
 from schemas.metrics import METRICS
 from tasks.assistant.refusal import is_refusal
-from tasks.measure.language import languages, sample
+from tasks.language import languages, sample
 from tasks.measure.tokens import TokenizerFile, token_counts
 from tasks.text import prompt, question, response
 

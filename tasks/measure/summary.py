@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from schemas.manifest import Statistics
+from schemas.manifest import Conflict, Statistics
 from tasks.measure.clusters import largest_clusters
 from tasks.measure.composition import composition
 from tasks.measure.lengths import histograms, length_table
@@ -14,6 +14,7 @@ def summarise(
     records: pl.LazyFrame,
     clusters: int,
     tokenizer_digest: str | None = None,
+    conflicts: tuple[Conflict, ...] = (),
 ) -> Statistics:
     """Statistics of JUDGED rows, the same for every order of them.
 
@@ -27,6 +28,7 @@ def summarise(
         histograms=histograms(published),
         composition=composition(published),
         clusters=largest_clusters(judged, records, clusters),
+        conflicts=conflicts,
         refusals=refusal_rates(published),
         tokenizer_digest=tokenizer_digest,
     )

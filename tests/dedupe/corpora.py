@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from schemas.dedupe import NearDedupe
+from schemas.dedupe import ConflictPolicy, NearDedupe
 from schemas.record import RECORD
 from schemas.source import Source
 from tasks.dedupe.digest import conversation_digests
 from tasks.dedupe.exact import exact_verdicts, source_ranks
-from tasks.dedupe.near import NearResult, SignedShard, fold_shard, near_verdicts, signed_shard
-from tasks.dedupe.signatures import sign
+from tasks.dedupe.near import NearResult, SignedShard, near_verdicts, signed_shard
+from tasks.dedupe.signatures import fold_shard, sign
 from tasks.fold import fold
 from tasks.text import prompt, response
 
@@ -79,10 +79,11 @@ def judge_near(
     rules: NearDedupe | None = None,
     threads: int = 1,
     shard_rows: int = 1000,
+    policy: ConflictPolicy = ConflictPolicy.KEEP_ALL,
 ) -> pl.DataFrame:
     """NEAR_VERDICT beside the rows, in their order."""
     return rows.select("record_id").hstack(
-        near_result(rows, sources, rules, threads, shard_rows).verdicts
+        near_result(rows, sources, rules, threads, shard_rows, policy).verdicts
     )
 
 
@@ -92,6 +93,7 @@ def near_result(
     rules: NearDedupe | None = None,
     threads: int = 1,
     shard_rows: int = 1000,
+    policy: ConflictPolicy = ConflictPolicy.KEEP_ALL,
 ) -> NearResult:
     rules = rules or NearDedupe()
     known = {one.name: one for one in sources}
@@ -103,14 +105,13 @@ def near_result(
         for shard in run.iter_slices(shard_rows)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        return near_verdicts(shards, rows.height, rules, Path(folder), threads)
+        return near_verdicts(shards, rows.height, rules, Path(folder), threads, policy)
 
 
 def _signed(shard: pl.DataFrame, source: Source, rules: NearDedupe) -> SignedShard:
     folded = fold_shard(shard, source)
     names = shard.select("record_id", "source_row")
-    everybody = np.ones(shard.height, np.bool_)
-    return signed_shard(names, folded, sign(folded, source, rules), everybody, source)
+    return signed_shard(names, folded, sign(folded, source, rules), source)
 
 
 def shingles(text: str, ngram: int = NGRAM, *, strict: bool = False) -> set[str]:

@@ -46,6 +46,8 @@ PAIRS = {  #                one row                                  another    
     "Chinese, another":    ((CHINESE, CHINESE_ANSWER),               (CHINESE, "我不喜欢大海，也不想写任何关于它的文字。"),  False),
     "short, the same":     (("Hi", "Yes"),                           ("hi ", "YES"),                                  True),
     "short, different":    (("Hi", "Yes"),                           ("Hi", "Yep"),                                   False),
+    "another verdict":     ((POEM, ANSWER + " Yes."),                (POEM, ANSWER + " No."),                         False),
+    "number word":         ((POEM + ", in four lines", ANSWER),      (POEM + ", in five lines", ANSWER),              False),
     "one character":       (("a", "b"),                              ("a", "c"),                                      False),
     "no prompt":           (("", ANSWER),                            ("", ALMOST),                                    True),
     "a prompt, none":      ((POEM, ANSWER),                          ("", ANSWER),                                    False),
@@ -124,6 +126,16 @@ def test_of_two_sources_the_stricter_rule_holds():
     assert judged(("loose", "strict"), ANSWER, other) == {}
     assert judged(("loose", "loose"), ANSWER + " 1990", ANSWER + " 1991") == {1: 0}
     assert judged(("loose", "strict"), ANSWER + " 1990", ANSWER + " 1991") == {}
+    no_answers = [{"source": "loose", "compare_answers": False}]
+    for overrides, falls in ((no_answers, {1: 0}), ([], {})):
+        rules = NearDedupe.model_validate({"overrides": overrides})
+        rows = [
+            {"source": "loose", "user": POEM, "assistant": f"{ANSWER} {said}"}
+            for said in ("Yes", "No")
+        ]
+        assert fallen(judge_near(records(rows), sources, rules)) == falls
+        rows[1]["source"] = "strict"
+        assert fallen(judge_near(records(rows), sources, rules)) == {}
     years = [f"{ANSWER} {year}" for year in (1990, 1991, 1992)]
     assert judged(("loose", "loose", "strict"), *years) == {1: 0}
 
@@ -165,6 +177,79 @@ def test_a_row_of_5_megabytes_is_compared():
     assert fallen(judged) == {}
     judged = judge_near(pair(("Count it", book), ("Count it!", book)))
     assert fallen(judged) == {1: 0}
+
+
+BIG = 5_000_000
+# fmt: off
+BAD = {  #                      rows (each the prompt and the response)                            who falls to whom
+    "empty strings":           (["", "", ""],                                                      {1: 0, 2: 0}),
+    "empty or blank":          (["", " \n", "\u200b\u200e"],                                       {1: 0, 2: 0}),
+    "one character":           (["a", "b", "a", "A", "é", "你", "你"],                               {2: 0, 3: 0, 6: 5}),
+    "shorter than a shingle":  (["abcd", "abce", "abcd"],                                          {2: 0}),
+    "5 MB of one letter":      (["x" * BIG, "x" * (BIG - 1), "y" * BIG],                           {1: 0}),
+    "5 MB of 一":               (["一" * (BIG // 3), "一" * (BIG // 3)],                              {1: 0}),
+    "lone surrogates":         (["\ufffd\ufffd", "\ufffd\ufffd", "\ufffd"],                       {1: 0}),
+    "right to left marks":     (["\u200fשלום עולם", "שלום עולם\u200e", "שלום לכם"],                  {1: 0}),
+    "overrides of direction":  (["\u202eabcdefg\u202c", "abcdefg", "gfedcba"],                      {1: 0}),
+    "zero-width characters":   (["z\u200be\u200cr\u200do wid\u2060th", "zero wid\ufeffth", "zerowidth"], {1: 0}),
+    "one repeated word":       (["spam " * 9, "spam " * 900, "eggs " * 9, "spam"],                 {1: 0}),
+    "number words repeated":   (["two " * 9, "two " * 10],                                         {}),
+    "all equal":               (["the same row again"] * 50,                                       dict.fromkeys(range(1, 50), 0)),
+    "no rows":                 ([],                                                                {}),
+    "one row":                 (["alone"],                                                         {}),
+    "NUL and controls":        (["a\x00b\x01c", "a\x00b\x01c", "a\x00b\x01d"],                     {1: 0}),
+    "combining marks":         (["e\u0301" * 40, "e\u0301" * 41, "e" * 40],                         {1: 0}),
+    "beyond the first plane":  (["\U0001f600\U0010fffd" * 9, "\U0001f600\U0010fffd" * 8],           {1: 0}),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("texts", "falls"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize("code", [False, True], ids=["prose", "code"])
+def test_bad_input_gets_the_right_verdicts(texts: list[str], falls: dict[int, int], code: bool):
+    rows = records({"user": text, "assistant": text} for text in texts)
+    judged = judge_near(rows, [source(code=code)], threads=2)
+    if not code:  # whose invisible characters and case are content
+        assert fallen(judged) == falls
+    kept = judged.filter(pl.col("drop_reason").is_null())
+    assert judged.height == len(texts)
+    assert kept["cluster"].null_count() == 0
+    assert set(judged["duplicate_of"].drop_nulls()) <= set(kept["record_id"])
+
+
+def test_a_source_of_one_row_is_judged_among_the_others():
+    sources = [source("alone", 1), source("many", 2)]
+    rows = [{"source": "alone", "user": POEM, "assistant": ANSWER}]
+    rows += [{"source": "many", "user": POEM, "assistant": f"{ANSWER}{'!' * n}"} for n in range(3)]
+    assert fallen(judge_near(records(rows), sources)) == {1: 0, 2: 0, 3: 0}
+
+
+def template(total: int) -> pl.DataFrame:
+    """Rows of "What is {a} + {b}?", no two of one sum."""
+    return records(
+        {"user": f"What is {a} + {b}?", "assistant": f"{a} + {b} = {a + b}"}
+        for a, b in (divmod(row, 317) for row in range(total))
+    )
+
+
+def test_a_template_is_linear_and_no_row_falls_whose_numbers_differ():
+    """Work is counted, not timed: candidates per row do not grow with the rows."""
+    per_row = []
+    for total in (3_000, 12_000):
+        result = near_result(template(total), threads=2)
+        assert result.verdicts["drop_reason"].null_count() == total
+        per_row.append(int(dict(result.notes)["candidates"]) / total)
+    assert per_row[1] <= per_row[0] + 1
+
+
+def test_where_numbers_may_differ_no_row_of_a_template_falls_below_the_threshold():
+    rows = template(2_000)
+    loose = NearDedupe(compare_numbers=False)
+    judged = judge_near(rows, rules=loose, threads=2)
+    said = rows["messages"].to_list()
+    for row, kept in fallen(judged).items():
+        for turn, other in zip(said[row], said[kept], strict=True):
+            assert similarity(turn["content"], other["content"]) >= loose.threshold
 
 
 def test_a_template_with_numbers_loses_no_row_and_fills_no_bucket():

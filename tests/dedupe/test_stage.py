@@ -100,7 +100,7 @@ def test_near_verdicts_are_on_what_filter_and_exact_dedupe_left(tmp_path: Path):
     near = refresh.near()
     alpaca, belle = refresh.verdicts(near)
     first = f"{0:032x}"
-    assert list(alpaca.schema) == [*VERDICT, "cluster"]
+    assert list(alpaca.schema) == [*VERDICT, "cluster", "conflict"]
     assert alpaca["drop_reason"].to_list() == [None, None, "near_duplicate", None]
     assert alpaca["duplicate_of"].to_list() == [None, None, first, None]
     assert alpaca["cluster"].to_list() == [first, None, None, None]
@@ -108,6 +108,64 @@ def test_near_verdicts_are_on_what_filter_and_exact_dedupe_left(tmp_path: Path):
     assert (near.rows_in, near.rows_out) == (4, 3)
     assert near.note("verified") == "1"
     assert near.note("clusters") == "2"
+
+
+def test_a_refresh_signs_only_what_is_new_and_names_matches_across_versions(tmp_path: Path):
+    signed = tmp_path / "stages" / "dedupe_sign"
+    first = Refresh(tmp_path)
+    before = first.near()
+    old = {part: part.stat().st_mtime_ns for part in signed.rglob("part-*")}
+    assert len(old) == 2
+
+    rows = [
+        {"user": POEM + ".", "assistant": ANSWER, "record_id": "d" * 32},
+        {"user": "Quite another thing", "assistant": "Never seen", "record_id": "e" * 32},
+    ]
+    second = Refresh(tmp_path, sources=[source("alpaca", 1), source("belle", 2), source("cot", 3)])
+    shard = write_shard(
+        records({"source": "cot", **row} for row in rows), second.lake, "cot.parquet", source="cot"
+    )
+    second.shards += (shard,)
+    second.filtered += (second.judged(shard, []),)
+    after = second.near()
+
+    new = {part: part.stat().st_mtime_ns for part in signed.rglob("part-*")}
+    assert len(new) == 3
+    assert new.items() >= old.items()
+    cot = second.verdicts(after)[2]
+    assert cot["drop_reason"].to_list() == ["near_duplicate", None]
+    assert cot["duplicate_of"].to_list() == [f"{0:032x}", None]
+    for one, other in zip(first.verdicts(before), second.verdicts(after), strict=False):
+        assert one.equals(other)
+
+
+def test_a_row_of_an_old_version_falls_to_a_new_source_of_better_priority(tmp_path: Path):
+    Refresh(tmp_path).near()
+    second = Refresh(tmp_path, sources=[source("alpaca", 1), source("belle", 2), source("cot", 0)])
+    row = {"source": "cot", "user": POEM + ".", "assistant": ANSWER, "record_id": "d" * 32}
+    shard = write_shard(records([row]), second.lake, "cot.parquet", source="cot")
+    second.shards += (shard,)
+    second.filtered += (second.judged(shard, []),)
+    alpaca = second.verdicts(second.near())[0]
+    assert alpaca["drop_reason"].to_list() == ["near_duplicate", None, "near_duplicate", None]
+    assert set(alpaca["duplicate_of"].drop_nulls()) == {"d" * 32}
+
+
+def test_the_recipe_decides_about_conflicts(tmp_path: Path):
+    refresh = Refresh(tmp_path, dedupe={"conflicts": {"policy": "keep_best"}})
+    near = refresh.near()
+    alpaca, belle = refresh.verdicts(near)
+    first = f"{0:032x}"
+    assert belle["drop_reason"].to_list() == [None, "conflicting_response"]
+    assert belle["duplicate_of"].to_list() == [None, first]
+    assert belle["cluster"].to_list() == ["b" * 32, None]
+    assert belle["conflict"].to_list() == [None, first]
+    assert alpaca["conflict"].to_list() == [first, None, None, None]
+    assert [(drop.reason, drop.source) for drop in near.drops] == [
+        ("conflicting_response", "belle"),
+        ("near_duplicate", "alpaca"),
+    ]
+    assert (near.note("conflicting_prompts"), near.note("conflicting_rows")) == ("1", "2")
 
 
 def test_a_switched_off_half_passes_every_row(tmp_path: Path):
@@ -137,10 +195,11 @@ def test_a_lost_verdict_shard_is_made_again_byte_for_byte(tmp_path: Path):
     "change",
     [
         {"dedupe": {"near": {"threshold": 0.9}}},
+        {"dedupe": {"conflicts": {"policy": "keep_best"}}},
         {"sources": [source("alpaca", 3), source("belle", 2)]},
         {"sources": [source("alpaca", 1, code=True), source("belle", 2)]},
     ],
-    ids=["rules", "priority", "code"],
+    ids=["rules", "conflicts", "priority", "code"],
 )
 def test_what_the_verdicts_depend_on_is_in_the_digest(tmp_path: Path, change: dict[str, object]):
     assert Refresh(tmp_path, **change).near().digest != Refresh(tmp_path).near().digest

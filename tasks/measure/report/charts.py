@@ -32,9 +32,21 @@ STAGES = {  #             label in charts and tables  colour
     Stage.DEDUPE_EXACT: ("exact duplicates",         "#b26a00"),
     Stage.FILTER:       ("broke a rule",             "#b3392f"),
     Stage.DEDUPE_NEAR:  ("near duplicates",          "#7d4ca3"),
+    Stage.SAMPLE:       ("not sampled",              "#4f6d7a"),
 }
 # fmt: on
 PUBLISHED_LABEL = "published"
+REPEATED_LABEL = "repeated"
+
+
+def stages_of(manifest: CorpusManifest) -> dict[Stage, tuple[str, str]]:
+    """STAGES without sampling where every row was taken."""
+    dropped = manifest.dropped()
+    return {
+        stage: words
+        for stage, words in STAGES.items()
+        if stage is not Stage.SAMPLE or stage in dropped
+    }
 
 
 def flow_chart(manifest: CorpusManifest) -> str:
@@ -44,10 +56,14 @@ def flow_chart(manifest: CorpusManifest) -> str:
     dropped = {stage: sum(reasons.values()) for stage, reasons in manifest.dropped().items()}
     steps = [("rows read", 0, manifest.rows_in, READ, f"{manifest.rows_in:,}")]
     left = manifest.rows_in
-    for stage, (label, colour) in STAGES.items():
+    for stage, (label, colour) in stages_of(manifest).items():
         rows = dropped.get(stage, 0)
         steps.append((label, left - rows, left, colour, f"−{rows:,}" if rows else "0"))
         left -= rows
+    if manifest.rows_repeated:
+        more = manifest.rows_repeated
+        steps.append((REPEATED_LABEL, left, left + more, PUBLISHED, f"+{more:,}"))
+        left += more
     steps.append((PUBLISHED_LABEL, 0, left, PUBLISHED, f"{left:,}"))
     data = pl.DataFrame(steps, schema=["step", "from", "to", "colour", "rows"], orient="row")
 
@@ -56,7 +72,7 @@ def flow_chart(manifest: CorpusManifest) -> str:
         x=alt.X(
             "from:Q",
             title=None,
-            scale=alt.Scale(domain=[0, max(manifest.rows_in, 1) * 1.08], nice=False),
+            scale=alt.Scale(domain=[0, max(manifest.rows_in, left, 1) * 1.08], nice=False),
             axis=alt.Axis(format="~s", tickCount=6),
         ),
         x2="to:Q",
@@ -72,17 +88,21 @@ def fate_chart(manifest: CorpusManifest) -> str:
     """Which share of each source's rows was published, and which each stage took."""
     import altair as alt
 
+    stages = stages_of(manifest)
     rows = {(drop.source, drop.stage): 0 for drop in manifest.drops}
     for drop in manifest.drops:
         rows[drop.source, drop.stage] += drop.rows
     fates = [
         (source.name, label, rows.get((source.name, stage), 0), order)
         for source in manifest.sources
-        for order, (stage, (label, _)) in enumerate(STAGES.items(), start=1)
+        for order, (stage, (label, _)) in enumerate(stages.items(), start=1)
     ]
-    fates += [(source.name, PUBLISHED_LABEL, source.rows_out, 0) for source in manifest.sources]
-    labels = [PUBLISHED_LABEL, *(label for label, _ in STAGES.values())]
-    colours = [PUBLISHED, *(colour for _, colour in STAGES.values())]
+    fates += [
+        (source.name, PUBLISHED_LABEL, source.rows_out - source.rows_repeated, 0)
+        for source in manifest.sources
+    ]
+    labels = [PUBLISHED_LABEL, *(label for label, _ in stages.values())]
+    colours = [PUBLISHED, *(colour for _, colour in stages.values())]
     data = pl.DataFrame(fates, schema=["source", "fate", "rows", "order"], orient="row")
     shares = alt.Axis(format="%", tickCount=5)
     chart = (

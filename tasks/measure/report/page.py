@@ -15,7 +15,7 @@ from schemas.manifest import Composition, CorpusManifest, GateResult, LengthStat
 from schemas.metrics import SAMPLE
 from schemas.reasons import DropReason, Stage
 from tasks.measure.lengths import ALL, MEASURED
-from tasks.measure.report.charts import STAGES, unit_name
+from tasks.measure.report.charts import stages_of, unit_name
 
 FOLDER = Path(__file__).parent
 SAMPLES_PER_REASON = 5
@@ -33,6 +33,7 @@ STAGE_NAMES = {
     Stage.DEDUPE_EXACT: "Exact duplicates",
     Stage.FILTER:       "Filter: the recipe's rules",
     Stage.DEDUPE_NEAR:  "Near duplicates",
+    Stage.SAMPLE:       "Sampling: how much of it the recipe takes",
 }
 GATE_NAMES = {  #           what is measured                         unit     demanded
     "max_failed_sources":   ("Sources that failed",                 "count", "at most"),
@@ -99,6 +100,7 @@ class SourceLine:
     rows_in: int
     dropped: tuple[int, ...]
     rows_out: int
+    repeated: int
     change: int | None
     refusals: int
     licence: str
@@ -121,7 +123,7 @@ def render_report(
         parent=parent,
         verdict=verdict_sentence(manifest),
         stages=stage_lines(manifest, shown),
-        stage_labels=[label for label, _ in STAGES.values()],
+        stage_labels=[label for label, _ in stages_of(manifest).values()],
         sources=source_lines(manifest, parent),
         cleaned=cleaned_lines(manifest),
         lengths=length_blocks(manifest),
@@ -225,8 +227,9 @@ def source_lines(manifest: CorpusManifest, parent: CorpusManifest | None) -> tup
         SourceLine(
             name=source.name,
             rows_in=source.rows_in,
-            dropped=tuple(taken.get((source.name, stage), 0) for stage in Stage),
+            dropped=tuple(taken.get((source.name, stage), 0) for stage in stages_of(manifest)),
             rows_out=source.rows_out,
+            repeated=source.rows_repeated,
             change=source.rows_out - before[source.name] if source.name in before else None,
             refusals=refused.get(source.name, 0),
             licence=source.licence,
