@@ -32,6 +32,7 @@ from tasks.download.state import Transfer
 from tasks.lake import Lake
 
 PATIENCE = Patience(attempts=2, longest_retry_after_s=10)  # somebody waits for the answer
+SHOWN_DETAILS = 2  # of the files of one source; they mostly say the same
 WORTH_WAITING = (408, 425, 429)
 GRAVEST_FIRST = (
     State.GONE,
@@ -116,11 +117,12 @@ def _check_http(upstream: HttpUpstream, raw: RawFolder, patience: Patience) -> C
         answers = all_of(jobs, CONNECTIONS, line.stop)
     state = next(state for state in GRAVEST_FIRST if state in [one for one, _ in answers])
     details = [detail for one, detail in answers if one is state]
+    told = "; ".join(details[:SHOWN_DETAILS])
     if len(answers) > 1:
-        details[0] = f"{len(details)} of {len(answers)} files: {details[0]}"
-    return Checked(
-        source=raw.source, state=state, detail="; ".join(details), requests=next(requests)
-    )
+        told = f"{len(details)} of {len(answers)} files: {told}"
+    if len(details) > SHOWN_DETAILS:
+        told += f"; and {len(details) - SHOWN_DETAILS} more"
+    return Checked(source=raw.source, state=state, detail=told, requests=next(requests))
 
 
 def _ask_after(transfer: Transfer, line: Line) -> tuple[State, str]:

@@ -181,3 +181,16 @@ def test_a_wrong_source_file_is_an_error_and_no_state(
 
     with pytest.raises(ConfigError):
         check(http(f"{server.url}/a.json"), lake, patience)
+
+
+def test_of_many_files_in_the_same_state_two_are_told(
+    server: Server, lake: Lake, patience: Patience
+):
+    source = http(*(server.answer(f"/{name}.json", Answer(404)) for name in "abcd"))
+
+    detail = check(source, lake, patience).detail
+
+    assert detail.startswith("4 of 4 files: ")
+    assert detail.endswith("; and 2 more")
+    assert "b.json" in detail
+    assert "c.json" not in detail
