@@ -12,7 +12,7 @@ from schemas.source import Source
 from tasks.dedupe.digest import mix
 from tasks.dedupe.exact import NONE, Indices
 from tasks.dedupe.minhash import PROMPT, RESPONSE, Hashes
-from tasks.dedupe.verify import Rows
+from tasks.dedupe.verify import Rows, ShingleSets, jaccard, load_set
 from tasks.kernel import Index, kernel
 
 NO_ROW = np.uint32(0xFFFFFFFF)
@@ -80,6 +80,24 @@ def contested(rows: Rows, order: Indices, prompts: Prompts, survivor: Indices) -
     _find_differing(rows, order, prompts.first, asked, speaker, differs)
     contested_rows: Flags = asked & differs[prompts.first]
     return contested_rows
+
+
+def fill_similarity(
+    rows: Rows,
+    prompts: Prompts,
+    survivor: Indices,
+    ngram: int,
+    similarity: npt.NDArray[np.float32],
+) -> None:
+    """Put the exact similarities of rows that fell in a conflict into `similarity` (2 x rows)."""
+    losers = np.flatnonzero(prompts.fell)
+    if len(losers) == 0:
+        return
+    longest = int((rows.end[RESPONSE] - rows.begin[RESPONSE]).max())
+    similarity[PROMPT, losers] = 1.0
+    _compare_responses(
+        rows, losers, survivor, ngram, ShingleSets.holding(longest), similarity[RESPONSE]
+    )
 
 
 def conflict_names(record_ids: pl.Series, prompts: Prompts, in_conflict: Flags) -> pl.Series:
@@ -207,6 +225,20 @@ def _find_first(
         if leaders[slot] == NO_ROW:
             leaders[slot] = row
         first[row] = leaders[slot]
+
+
+@kernel
+def _compare_responses(
+    rows: Rows,
+    losers: Indices,
+    survivor: Indices,
+    ngram: int,
+    sets: ShingleSets,
+    similarity: npt.NDArray[np.float32],
+) -> None:
+    for row in losers:
+        load_set(rows, RESPONSE, row, ngram, sets)
+        similarity[row] = jaccard(rows, RESPONSE, survivor[row], ngram, sets)
 
 
 @kernel

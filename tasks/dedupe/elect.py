@@ -57,7 +57,7 @@ class Election(NamedTuple):
 
     survivor: Indices
     similarity: npt.NDArray[np.float32]
-    """2 x rows; says nothing of the kept."""
+    """2 x rows; says nothing of the kept, nor of rows that fell for what they answer."""
     candidates: int
     verified: int
     capped_buckets: int
@@ -221,20 +221,13 @@ def walk_rows(
         if survivor[row] == NONE:
             survivor[row] = _find_survivor(rows, rank, row, floor, buckets, rules, walk, similarity)
         if keep and survivor[row] == NONE:
-            survivor[row] = _find_answer(rows, row, prompts, rules, walk, similarity)
+            survivor[row] = _find_answer(rows, row, prompts)
             if survivor[row] == NONE:
                 _remember(buckets, row)
 
 
 @kernel
-def _find_answer(
-    rows: Rows,
-    row: Index,
-    prompts: Prompts,
-    rules: PairRules,
-    walk: Walk,
-    similarity: npt.NDArray[np.float32],
-) -> Index:
+def _find_answer(rows: Rows, row: Index, prompts: Prompts) -> Index:
     """The row kept of this row's prompt, where it answers otherwise and may not; else `NONE`.
 
     The first row kept of a prompt is noted.
@@ -247,9 +240,6 @@ def _find_answer(
     other = np.int64(kept)
     if not prompts.one_answer or same_text(rows, RESPONSE, row, other):
         return NONE
-    load_set(rows, RESPONSE, row, rules.ngram, walk.sets)
-    similarity[PROMPT, row] = 1.0
-    similarity[RESPONSE, row] = jaccard(rows, RESPONSE, other, rules.ngram, walk.sets)
     prompts.fell[row] = True
     return other
 

@@ -95,6 +95,9 @@ def near_verdicts(
         with thread_pool(count) as threads:
             election = _elect(corpus, order, prompts, rules, threads, count)
             survivor = election.survivor
+            conflict.fill_similarity(
+                corpus.rows, prompts, survivor, rules.ngram, election.similarity
+            )
             in_conflict = conflict.contested(corpus.rows, order, prompts, survivor)
             kept = order[survivor[order] == NONE]
             clusters = cluster.cluster_rows(
