@@ -71,6 +71,8 @@ def alpaca_turns(rows: pl.DataFrame) -> Parsed:
 def _with_inputs_that_say_something(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """The rows with `input` null where it says that there is none, and how many of which kind."""
     places = rows["input"].str.contains(_MAY_SAY_SO).fill_null(False).arg_true()
+    if places.is_empty():
+        return rows, {}
     nothing = (
         rows.select(pl.col("input").gather(places))
         .select(

@@ -39,21 +39,26 @@ def clean(turns: pl.DataFrame, code: bool) -> tuple[pl.DataFrame, Mapping[str, i
     dirty = contents.str.contains(_DIRT)
     if not code:
         dirty |= looks_broken(contents)
-    places = dirty.arg_true()
-    texts, numbers = contents.gather(places), rows.gather(places)
     counts: dict[str, int] = {}
-    for kind, mend in (_ANYWHERE if code else {**_ANYWHERE, **_IN_PROSE}).items():
-        mended = mend(texts)
-        counts |= _count(kind, numbers.filter(mended != texts))
-        texts = mended
-    counts |= _count(
-        Cleaning.REPLACEMENT_CHARACTERS, numbers.filter(texts.str.contains(LOST, literal=True))
-    )
-    contents = replaced(contents, places, texts)
+    if dirty.any():
+        places = dirty.arg_true()
+        mended, counts = _mended(contents.gather(places), rows.gather(places), code)
+        contents = replaced(contents, places, mended)
     trimmed = _lines_trimmed(contents) if code else _trimmed(contents)
     outer = contents.str.len_bytes() != trimmed.str.len_bytes()
     counts |= _count(Cleaning.OUTER_WHITE_SPACE, rows.filter(outer))
     return turns.with_columns(content=trimmed), counts
+
+
+def _mended(texts: pl.Series, rows: pl.Series, code: bool) -> tuple[pl.Series, dict[str, int]]:
+    """Texts with dirt, which are of these rows, without it; and the rows of each kind."""
+    counts: dict[str, int] = {}
+    for kind, mend in (_ANYWHERE if code else {**_ANYWHERE, **_IN_PROSE}).items():
+        mended = mend(texts)
+        counts |= _count(kind, rows.filter(mended != texts))
+        texts = mended
+    lost = texts.str.contains(LOST, literal=True)
+    return texts, counts | _count(Cleaning.REPLACEMENT_CHARACTERS, rows.filter(lost))
 
 
 def _count(kind: Cleaning, rows: pl.Series) -> dict[str, int]:

@@ -30,6 +30,7 @@ from tasks.normalize.containers import (
 )
 from tasks.normalize.raw import (
     MAX_RECORD_BYTES,
+    NO_DAMAGE,
     OFFSET,
     SEQUENCE_BYTES,
     Batch,
@@ -389,6 +390,8 @@ def _rescue(walks: Walks, stretch: slice, place: Place) -> bool:
 
 def _damages(searched: Searched, faults: Faults, names: tuple[str, ...]) -> Damages:
     """What walks found damaged; `names` are those of the fields of records that are lists."""
+    if not len(faults):
+        return NO_DAMAGE
     starts, stops, codes, where = faults.T.copy()
     messages = _messages(searched.array, codes, where)
     listed = np.isin(codes, (scan.FEW_FIELDS, scan.MANY_FIELDS))

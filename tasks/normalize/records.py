@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from schemas.reasons import DropReason
-from schemas.record import RECORD, UNREADABLE, Record
+from schemas.record import RECORD, UNREADABLE
 from schemas.source import Source
 from tasks.kernel import default_threads
 from tasks.normalize.layouts import Shape
@@ -68,7 +68,7 @@ def outcome_of(
     failed = _failures(rows, problems, spoken, parsed, shape)
     ledger = _ledger(batch, failed, damaged, of_rows, source, file)
     counts = {**batch.counts, **parsed.counts, **filled_counts, **spoken.counts, **redacted_counts}
-    return Outcome(Record.validate(records), ledger, counts)
+    return Outcome(records, ledger, counts)
 
 
 def _numbers(batch: Batch) -> tuple[pl.Series, pl.Series]:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from schemas.manifest import Drops, ShardRef
+from schemas.record import Record, Unreadable
 from tasks.lake import Lake
 from tasks.normalize.records import Outcome
 from tasks.shards import STAGE_LEVEL, write_shard
@@ -101,22 +102,30 @@ class SourceWriter:
 
     def _write_records(self) -> None:
         if self._records:
-            self._write(self._records, self.shards, f"part-{self._parts:05d}.parquet")
+            self._write(Record, self._records, self.shards, f"part-{self._parts:05d}.parquet")
             self._parts += 1
             self._records = []
         self._size_bytes = 0
 
     def _write_ledger(self) -> None:
         if any(frame.height for frame in self._failed):
-            self._write(self._failed, self.ledger, f"ledger-{self._ledgers:05d}.parquet")
+            self._write(
+                Unreadable, self._failed, self.ledger, f"ledger-{self._ledgers:05d}.parquet"
+            )
             self._ledgers += 1
         self._failed = []
 
-    def _write(self, frames: list[pl.DataFrame], written: list[ShardRef], name: str) -> None:
-        """Write one shard while the next one grows; waits for the one before."""
+    def _write(
+        self,
+        schema: type[Record | Unreadable],
+        frames: list[pl.DataFrame],
+        written: list[ShardRef],
+        name: str,
+    ) -> None:
+        """Validate and write one shard while the next one grows; waits for the one before."""
 
         def write() -> None:
-            frame = pl.concat(frames, rechunk=True)
+            frame = schema.validate(pl.concat(frames, rechunk=True))
             key = f"{self._key}/{name}"
             written.append(write_shard(frame, self._lake, key, self._source, STAGE_LEVEL))
 
