@@ -26,6 +26,7 @@ Index: TypeAlias = int | np.int64
 
 # numba reads the folder of its cache from a global while it decorates; threads import kernels too.
 _DECORATING = threading.Lock()
+_UNANNOUNCED = threading.Lock()
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,10 @@ def announce_compilation(*kernels: Any) -> None:
         _announce()
 
 
-@functools.cache
 def _announce() -> None:
-    """Say it, the first time in a process: several stages may have kernels to compile."""
-    log.info("compiling kernels, once per machine: this takes some seconds")
+    """Say it once in a process, however many threads have kernels to compile."""
+    if _UNANNOUNCED.acquire(blocking=False):  # for good
+        log.info("compiling kernels, once per machine: this takes some seconds")
 
 
 def default_threads() -> int:

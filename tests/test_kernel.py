@@ -1,10 +1,17 @@
 """Kernels: cached in one folder per state of all of them, from whatever threads import them."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
+
+from tasks import kernel
 
 # The threads meet while they decorate, if nothing keeps them apart; else the first waits in vain.
 IMPORT_IN_TWO_THREADS = """
@@ -56,3 +63,22 @@ def test_modules_of_kernels_may_be_imported_by_two_threads_at_once(tmp_path: Pat
     assert setting == str(cache)
     assert len({Path(path).parent for path in paths}) == 1
     assert {Path(path).parent.parent for path in paths} == {cache}
+
+
+def test_compilation_is_announced_once_however_many_threads_compile(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(kernel, "_UNANNOUNCED", threading.Lock())
+    monkeypatch.setattr(kernel, "_is_cached", lambda _: False)
+    together = threading.Barrier(8)
+
+    def compile_something() -> None:
+        together.wait()
+        kernel.announce_compilation("a kernel")
+
+    with caplog.at_level(logging.INFO, logger=kernel.__name__), ThreadPoolExecutor(8) as threads:
+        for done in [threads.submit(compile_something) for _ in range(8)]:
+            done.result()
+    assert [record.message for record in caplog.records] == [
+        "compiling kernels, once per machine: this takes some seconds"
+    ]
