@@ -8,6 +8,7 @@ never closed costs more than its own line.
 import numpy as np
 
 from tasks.kernel import kernel
+from tasks.normalize.scan import line_end
 
 GROWTH = 6
 """Bytes written per byte read, at most (a control character), besides the names."""
@@ -126,13 +127,6 @@ def _row(data, p, end, delimiter, quoted, longest, lenient, keys, bounds, out, o
 
 
 @kernel
-def _line_end(data, p, end):
-    while p < end and data[p] != _NEWLINE:
-        p += 1
-    return p
-
-
-@kernel
 def split(
     data, position, end, last, delimiter, quoted, longest, keys, bounds, limit, out, starts, faults
 ):
@@ -167,7 +161,7 @@ def split(
         cut = stop >= end and not last
         if fields < 0:
             cut = cut and fields == OPEN_QUOTE and end - p <= longest
-            first_line = _line_end(data, p, end)
+            first_line = line_end(data, p, end)
             cut = cut or (first_line >= end and not last)
             if not cut:
                 stop, written, again = _row(

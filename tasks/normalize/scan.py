@@ -422,7 +422,8 @@ def count_fields(data, starts, stops, counts):
 
 
 @kernel
-def _line_end(data, p, end):
+def line_end(data, p, end):
+    """The position of the line feed that ends the line at `p`; `end` where there is none."""
     while p < end and data[p] != _NEWLINE:
         p += 1
     return p
@@ -494,7 +495,7 @@ def scan(
                 data, p, end, container, kind, keys, bounds, lenient, out, o, stack
             )
         if code != _OK:
-            stop = end if container != LINES or code == CUT else _line_end(data, p, end)
+            stop = end if container != LINES or code == CUT else line_end(data, p, end)
             if stop >= end:
                 return records, wrong, o, start, after, code, p
             faults[wrong, 0] = start

@@ -2,47 +2,26 @@
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 import pytest
 import yaml
 
-from flows.cli import main
-from flows.terminal import err
 from schemas.manifest import Drops
 from schemas.recipe import DEPLOYMENTS
 from tasks.corpora import versions
-from tests.flows.conftest import Refreshed
-
-
-class Done(NamedTuple):
-    """What a command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Winnow = Callable[..., Done]
+from tests.flows.conftest import Done, Refreshed, Winnow
 
 
 @pytest.fixture
-def winnow(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, quickstart: Refreshed
-) -> Winnow:
-    """Runs a command as `winnow` does, in this process, on the lake of the quickstart."""
+def winnow(winnow: Winnow, quickstart: Refreshed) -> Winnow:
+    """The same on the lake of the quickstart, unless told otherwise."""
 
     def run(*arguments: str, lake: str = quickstart.lake.uri) -> Done:
-        monkeypatch.setattr(sys, "argv", ["winnow", "--lake", lake, *arguments])
-        monkeypatch.setattr(err, "file", sys.stderr)
-        with pytest.raises(SystemExit) as ended:  # Typer ends every command so
-            main()
-        said = capsys.readouterr()
-        return Done(int(ended.value.code or 0), said.out, said.err)
+        return winnow("--lake", lake, *arguments)
 
     return run
 

@@ -2,51 +2,23 @@
 
 import json
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
 
 from flows.catalogue import catalogue
-from flows.cli import main
-from flows.terminal import err
 from schemas.recipe import DEPLOYMENTS, known_sources, load_source
 from tasks.download.fetch import download
 from tasks.lake import Lake
 from tests.download.server import File, Server
+from tests.flows.conftest import Winnow
 from tests.flows.test_cli import winnow as winnow_process
 
 NAMES = [source.name for source in known_sources()]
 PAIRS = [{"instruction": f"Say {n}.", "input": "", "output": f"It is {n}."} for n in range(20)]
-
-
-class Done(NamedTuple):
-    """What a command came to."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Winnow = Callable[..., Done]
-
-
-@pytest.fixture
-def winnow(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Winnow:
-    """Runs a command as `winnow` does, in this process."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["winnow", *arguments])
-        monkeypatch.setattr(err, "file", sys.stderr)
-        with pytest.raises(SystemExit) as ended:  # Typer ends every command so
-            main()
-        said = capsys.readouterr()
-        return Done(int(ended.value.code or 0), said.out, said.err)
-
-    return run
 
 
 @pytest.fixture
