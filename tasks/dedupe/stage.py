@@ -3,10 +3,9 @@
 Kernels and numba are imported where they are needed, so that a stage that is done costs a lookup.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -15,6 +14,7 @@ from schemas.manifest import ShardRef, StageManifest
 from schemas.reasons import Stage
 from schemas.recipe import Recipe
 from schemas.source import Source
+from tasks.ahead import map_ahead
 from tasks.lake import Lake
 from tasks.shards import no_verdicts, scan_shard, total_rows, write_shard
 from tasks.stages import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "dedupe"
 Shards = Sequence[ShardRef]
-Result = TypeVar("Result")
 
 
 def exact_stage(
@@ -113,29 +112,6 @@ def near_stage(
         result = near_verdicts(signed, rows_in, near, scratch, count, policy)
     verdicts = _spread(result.verdicts, taking_part)
     return _write(lake, Stage.DEDUPE_NEAR, digest, shards, verdicts, rows_in, result.notes)
-
-
-def map_ahead(
-    pool: ThreadPoolExecutor,
-    function: Callable[..., Result],
-    arguments: Iterable[tuple[Any, ...]],
-    ahead: int,
-) -> Iterator[Result]:
-    """The results in order, of which at most `ahead` are under way or wait to be taken.
-
-    `pool.map` would start on all arguments at once and keep every result that nobody took yet.
-    """
-    coming: deque[Future[Result]] = deque()
-    try:
-        for given in arguments:
-            if len(coming) == ahead:
-                yield coming.popleft().result()
-            coming.append(pool.submit(function, *given))
-        while coming:
-            yield coming.popleft().result()
-    finally:
-        for future in coming:
-            future.cancel()
 
 
 def _judge_exact(

@@ -1,6 +1,7 @@
 """One file's batches to records and ledger rows, in one sequence."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +10,9 @@ import polars as pl
 from schemas.reasons import DropReason
 from schemas.record import RECORD, UNREADABLE
 from schemas.source import Source
+from tasks.ahead import map_ahead
 from tasks.kernel import default_threads
 from tasks.normalize.layouts import Shape
-from tasks.normalize.ordered import in_order
 from tasks.normalize.placeholders import fill_placeholders
 from tasks.normalize.raw import EXCERPT_CHARS, OFFSET, Batch, Damages
 from tasks.normalize.redact import redact
@@ -44,9 +45,9 @@ def records_of(
     `shape` is the source's, settled; `category` is that of rows whose source tells none.
     """
     threads = min(default_threads(), MAX_THREADS)
-    yield from in_order(
-        lambda batch: outcome_of(batch, shape, source, file, category), batches, threads
-    )
+    arguments = ((batch, shape, source, file, category) for batch in batches)
+    with ThreadPoolExecutor(threads, thread_name_prefix="normalize") as pool:
+        yield from map_ahead(pool, outcome_of, arguments, ahead=threads)
 
 
 def outcome_of(

@@ -2,9 +2,6 @@
 
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +11,7 @@ from schemas.errors import CorpusDamaged
 from schemas.manifest import ShardRef, StageManifest
 from schemas.recipe import Recipe
 from schemas.record import VERDICT
-from tasks.dedupe.stage import exact_stage, map_ahead, near_stage
+from tasks.dedupe.stage import exact_stage, near_stage
 from tasks.dedupe.task import mark_exact, mark_near
 from tasks.lake import Lake
 from tasks.shards import no_verdicts, scan_shard, write_shard
@@ -257,38 +254,6 @@ sys.exit(0 if again == near and "numba" not in sys.modules else 1)
 """
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False).returncode == 0
-
-
-def test_work_is_handed_out_no_further_than_a_window_ahead_of_its_results():
-    drawn = []
-
-    def numbers() -> Iterator[tuple[int]]:
-        for number in range(20):
-            drawn.append(number)
-            yield (number,)
-
-    with ThreadPoolExecutor(2) as pool:
-        for taken, result in enumerate(map_ahead(pool, lambda n: n * n, numbers(), ahead=4), 1):
-            assert result == (taken - 1) ** 2
-            assert len(drawn) <= taken + 4
-    assert len(drawn) == taken == 20
-
-
-def test_what_one_piece_of_work_raises_is_raised_and_what_has_not_begun_is_not_done():
-    raised = threading.Event()
-    done = []
-
-    def work(number: int) -> None:
-        if number == 0:
-            raise ArithmeticError
-        raised.wait(10)
-        done.append(number)
-
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(ArithmeticError):
-            list(map_ahead(pool, work, [(0,), (1,), (2,), (3,)], ahead=3))
-        raised.set()
-    assert set(done) <= {1}
 
 
 def test_the_tasks_do_what_the_stage_does(tmp_path: Path):
