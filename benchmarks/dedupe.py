@@ -7,10 +7,13 @@ gpteacher/ as their upstreams publish them. Without it, rows are generated.
 
 Rows for speed: every row of these files in the order of their names, then the same again, so that
 about half of 253,568 are exact copies, as in a collection that carries the Alpaca family several
-times over; from the third time on three rows of four have the number of the time in prompt and
-response, and are rows of their own. --rows 253568 1000000 8000000 measures all three. The first of
-them is judged with 1, 2 and 4 threads, which must agree, and by the peers. Then 25,000, 50,000 and
-100,000 rows of "What is {a} + {b}?", of which none may fall.
+times over. From the third time on 23 rows of 100 are such copies (the share of exact copies in 136
+million rows of this family), 5 lack the last 3 characters of their response, and 72 are told in
+other letters: vowels, consonants and Chinese characters have changed places, each time otherwise,
+so that they are as long and as much like each other as the real ones, and like none of them.
+--rows 253568 1000000 8000000 measures all three, and how long each phase took, in a run of its
+own. The first of them is judged with 1, 2 and 4 threads, which must agree, and by the peers. Then
+25,000, 50,000 and 100,000 rows of "What is {a} + {b}?", of which none may fall.
 
 Rows for quality: groups of rows whose prompts and whose responses begin with the same 16
 characters, which has near duplicates and owes nothing to any method; exact copies are taken out,
@@ -21,6 +24,7 @@ of its own; `--peer-python` names an interpreter that has them.
 """
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -33,6 +37,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from benchmarks.dedupe_peers import INSTALL, MODULES
@@ -43,10 +48,30 @@ THRESHOLD, NGRAM, BANDS, BAND_ROWS = 0.8, 5, 20, 6
 QUALITY_ROWS, WINDOW_ROWS, PREFIX_CHARS = 6_000, 200, 16
 SIDES = ("prompt", "response")
 PLAIN_ROUNDS = 2
+COPIED, EDITED, EDIT_CHARS, SEED = 0.23, 0.05, 3, 17
+HAN = slice(0x4E00, 0x9FA6)
 FAMILY = ("alpaca", "alpaca_zh_carbonz0", "alpaca_zh_hikariming", "alpaca_cot", "gpteacher")
 
 
 TEXT = pl.concat_str(*SIDES, separator="\n\n").alias("text")
+
+
+# What is timed apart in a run of its own: what a table calls it, and where it is looked up.
+PHASES = {
+    "exact: fold, digest": ("tasks.dedupe.digest", "conversation_digests"),
+    "exact: elect": ("tasks.dedupe.exact", "exact_verdicts"),
+    "near: read text": ("tasks.dedupe.stage", "_texts"),
+    "near: fold": ("tasks.dedupe.signatures", "fold_shard"),
+    "near: sketches": ("tasks.dedupe.signatures", "sketch_texts"),
+    "near: numbers": ("tasks.dedupe.signatures", "number_digests"),
+    "near: answers": ("tasks.dedupe.signatures", "answer_digests"),
+    "near: keep signatures": ("tasks.dedupe.signatures", "_write"),
+    "both: order": ("tasks.dedupe.exact", "election_order"),
+    "near: buckets": ("tasks.dedupe.elect", "bucket_rows"),
+    "near: buckets, walk": ("tasks.dedupe.near", "_elect"),
+    "near: clusters": ("tasks.dedupe.cluster", "cluster_rows"),
+    "both: write verdicts": ("tasks.dedupe.stage", "_write"),
+}
 
 
 class Peers(NamedTuple):
@@ -111,14 +136,44 @@ def generated(rows: int) -> pl.DataFrame:
 
 
 def repeated(rows: pl.DataFrame, total: int) -> Iterator[pl.DataFrame]:
-    """The rows, again and again, until there are `total`: each time sorted by source."""
+    """The rows, again and again, until there are `total`: each time sorted by source.
+
+    One time is made at once, whatever the total. `COPIED` and `EDITED` are shares from the third
+    time on.
+    """
     for time_round, first in enumerate(range(0, total, rows.height)):
         again = rows.head(total - first)
         if time_round >= PLAIN_ROUNDS:
-            number = pl.when(pl.int_range(pl.len()) % 4 > 0).then(pl.lit(f" ({time_round})"))
-            numbered = [pl.concat_str(side, number.fill_null("")) for side in SIDES]
-            again = again.with_columns(numbered)
+            chance = np.random.default_rng([SEED, time_round])
+            drawn = pl.Series(chance.random(again.height))
+            letters = other_letters(chance)
+            told = [retold(again[side], letters) for side in SIDES]
+            shorter = pl.col("response").str.head(-EDIT_CHARS)
+            again = again.with_columns(
+                pl.when(drawn < COPIED + EDITED).then(side).otherwise(new).alias(side)
+                for side, new in zip(SIDES, told, strict=True)
+            ).with_columns(pl.when(drawn < EDITED).then(shorter).otherwise("response"))
         yield again.sort("source", maintain_order=True)
+
+
+def other_letters(chance: np.random.Generator) -> npt.NDArray[np.uint32]:
+    """Code point to code point: vowels, consonants and Chinese characters change places."""
+    table = np.arange(sys.maxunicode + 1, dtype=np.uint32)
+    for alphabet in ("aeiouy", "bcdfghjklmnpqrstvwxz"):
+        small = np.array([ord(letter) for letter in alphabet])
+        moved = chance.permutation(small)
+        table[small], table[small - 0x20] = moved, moved - 0x20
+    table[HAN] = chance.permutation(table[HAN])
+    return table
+
+
+def retold(texts: pl.Series, letters: npt.NDArray[np.uint32]) -> pl.Series:
+    """The same texts in other letters: as long, as repetitive, with the same numbers and marks."""
+    points = np.frombuffer(
+        "\n".join(texts.str.replace_all("\n", "\x0b")).encode("utf-32-le"), "<u4"
+    )
+    told = letters[points].tobytes().decode("utf-32-le").split("\n")
+    return pl.Series(texts.name, told).str.replace_all("\x0b", "\n")
 
 
 def template(total: int) -> pl.DataFrame:
@@ -207,13 +262,41 @@ def write_lake(frames: Iterable[pl.DataFrame], lake_uri: str) -> None:
 # What is measured, each in a process of its own
 
 
-def run_winnow(lake_uri: str, threads: int) -> None:
+def time_phases() -> list[dict[str, Any]]:
+    """Time `PHASES` from now on: calls, seconds of wall and of the calling thread, added up.
+
+    Phases that hand work to a pool have more CPU seconds than their own thread's.
+    """
+    tally = [{"phase": phase, "calls": 0, "wall s": 0.0, "thread CPU s": 0.0} for phase in PHASES]
+    for (module, name), row in zip(PHASES.values(), tally, strict=True):
+        timed(importlib.import_module(module), name, row)
+    return tally
+
+
+def timed(module: Any, name: str, row: dict[str, Any]) -> None:
+    """Put a function in the place of one of a module's, which adds to a row of the tally."""
+    function = getattr(module, name)
+
+    def measured(*given: Any, **named: Any) -> Any:
+        began = time.perf_counter(), time.thread_time()
+        try:
+            return function(*given, **named)
+        finally:
+            row["calls"] += 1
+            row["wall s"] += time.perf_counter() - began[0]
+            row["thread CPU s"] += time.thread_time() - began[1]
+
+    setattr(module, name, measured)
+
+
+def run_winnow(lake_uri: str, threads: int, phases: bool) -> None:
     """Both halves of the stage; the last line says what they removed."""
     from schemas.manifest import ShardRef, StageManifest
     from schemas.recipe import Recipe
     from tasks.dedupe.stage import exact_stage, near_stage
     from tasks.lake import Lake, digest_of
 
+    tally = time_phases() if phases else []
     lake = Lake(lake_uri)
     given = json.loads(lake.read("given.json"))
     sources = [
@@ -233,6 +316,7 @@ def run_winnow(lake_uri: str, threads: int) -> None:
                 "near": [shard.uri for shard in near.shards],
                 "verdicts": digest_of([shard.sha256 for shard in (*exact.shards, *near.shards)]),
                 "notes": dict(near.notes),
+                "phases": tally,
             }
         )
     )
@@ -265,9 +349,9 @@ def measured(command: list[str], kernels: Path | None = None) -> dict[str, Any]:
     }
 
 
-def winnow_command(lake_uri: str, threads: int) -> list[str]:
+def winnow_command(lake_uri: str, threads: int, *more: str) -> list[str]:
     """This file again, as Winnow alone."""
-    return [sys.executable, __file__, "--as-winnow", lake_uri, "--threads", str(threads)]
+    return [sys.executable, __file__, "--as-winnow", lake_uri, "--threads", str(threads), *more]
 
 
 def peer_command(peer_python: str, peer: str, texts: Path, kept: Path, threads: int) -> list[str]:
@@ -435,7 +519,7 @@ def show(title: str, rows: list[dict[str, Any]]) -> None:
     """Print a table."""
     print(f"\n{title}")
     with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=120, tbl_hide_column_data_types=True):
-        print(pl.DataFrame(rows))
+        print(pl.DataFrame(rows), flush=True)
 
 
 def speed_row(method: str, rows: int, said: dict[str, Any]) -> dict[str, Any]:
@@ -463,24 +547,32 @@ def measure_speed(base: pl.DataFrame, rows: int, threads: int, peers: Peers, fol
     table = []
     if not kernels.exists():
         table.append(speed_row("Winnow, compiling", rows, winnow(threads)))
-        said = {count: winnow(count) for count in (1, 2, 4)}
+        said = {count: winnow(count) for count in sorted({1, 2, 4, threads})}
         if len({one["verdicts"] for one in said.values()}) != 1:
             raise SystemExit("the result depends on the number of threads")
         table += [speed_row(f"Winnow, {count} threads", rows, one) for count, one in said.items()]
         for stage in ("dedupe_exact", "dedupe_near"):
             shutil.rmtree(lake / "stages" / stage)
         again = measured(winnow_command(str(lake), threads), kernels)
-        if again["verdicts"] != said[threads if threads in said else 1]["verdicts"]:
+        if again["verdicts"] != said[threads]["verdicts"]:
             raise SystemExit("the result depends on whether signatures are at hand")
         table.append(speed_row("Winnow, signed before", rows, again))
         texts = folder / "texts.parquet"
         pl.concat(repeated(base, rows)).select(TEXT).write_parquet(texts)
         for peer in peers.names:
             command = peer_command(peers.python, peer, texts, folder / "kept.parquet", threads)
-            table.append(speed_row(peer, rows, measured(command)))
+            theirs = measured(command)
+            ratios = {
+                f"times our {figure}": f"{theirs[key] / said[threads][key]:.1f}"
+                for figure, key in (("wall", "wall_s"), ("CPU", "cpu_s"))
+            }
+            table.append(speed_row(peer, rows, theirs) | ratios)
     else:
         table.append(speed_row(f"Winnow, {threads} threads", rows, winnow(threads)))
     show(f"{rows:,} rows, whole process", table)
+    shutil.rmtree(lake / "stages")
+    again = measured(winnow_command(str(lake), threads, "--phases"), kernels)
+    show(f"{rows:,} rows, by phase", again["phases"])
     shutil.rmtree(lake)
 
 
@@ -535,9 +627,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer-python", default=sys.executable)
     parser.add_argument("--as-winnow", metavar="LAKE", help=argparse.SUPPRESS)
+    parser.add_argument("--phases", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.as_winnow:
-        run_winnow(given.as_winnow, given.threads)
+        run_winnow(given.as_winnow, given.threads, given.phases)
     else:
         corpora = given.corpora if given.corpora.is_dir() else None
         compare(corpora, given.rows, given.threads, given.peer_python)

@@ -133,7 +133,8 @@ def code_point(data: Bytes, at: Index) -> tuple[Index, Index]:
 
 
 @kernel
-def _put_code_point(point: Index, out: Bytes, at: int) -> int:
+def put_code_point(point: Index, out: Bytes, at: int) -> int:
+    """Write a code point in UTF-8; returns where the next one goes."""
     if point < 0x80:
         out[at] = point
         return at + 1
@@ -165,22 +166,28 @@ def _fold_texts(
     folded_offsets[0] = 0
     for row in range(len(offsets) - 1):
         start = end
-        space_due = False
+        last: Index = SPACE  # what was put last; white space after a space puts nothing
         at = offsets[row]
         while at < offsets[row + 1]:
+            byte = data[at]
+            if byte < 0x80:
+                at += 1
+                point = np.int64(table[byte])
+                folded[end] = point
+                end += point != SPACE or last != SPACE
+                last = point
+                continue
             point, at = code_point(data, at)
             if point < len(table):
                 point = np.int64(table[point])
                 if point == IGNORED:
                     continue
-                if point == SPACE:
-                    space_due = end > start
+                if point == SPACE and last == SPACE:
                     continue
-            if space_due:
-                folded[end] = SPACE
-                end += 1
-                space_due = False
-            end = _put_code_point(point, folded, end)
+            end = put_code_point(point, folded, end)
+            last = point
+        if end > start and last == SPACE:
+            end -= 1
         folded_offsets[row + 1] = end
     return end
 

@@ -15,7 +15,7 @@ from tasks.dedupe.words import (
     word_table,
 )
 from tasks.fold import Bytes, Offsets, code_point
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 # Words of one line mean the same. As the first or the last word of a response they are its answer.
 # fmt: off
@@ -90,7 +90,7 @@ def _digest_answers(
         digests[text] = _opening(data, begin, end, tables) + closing * CLOSING
 
 
-@kernel
+@kernel_part
 def _is_letter(point: Index) -> bool:
     """Whether a code point is part of a word: a letter, a digit or a Chinese character."""
     if point < 0x80:
@@ -100,13 +100,13 @@ def _is_letter(point: Index) -> bool:
     return bool(FIRST_KANA <= point < PRIVATE_USE or FIRST_RARE_HAN <= point < LAST_RARE_HAN)
 
 
-@kernel
+@kernel_part
 def _is_option(word_bytes: Index, letter: Index) -> bool:
     """Whether a word is one letter of A to J."""
     return bool(word_bytes == 1 and 0x61 <= letter | 0x20 <= 0x6A)
 
 
-@kernel
+@kernel_part
 def _verdict(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> np.uint64:
     """What the one word from `begin` to `end` means, 0 if it is no verdict."""
     if end - begin > LONGEST_WORD:
@@ -118,7 +118,7 @@ def _verdict(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> np.
     return look_up(tables.verdicts, word)
 
 
-@kernel
+@kernel_part
 def _opening(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> np.uint64:
     first = begin
     after = begin
@@ -135,7 +135,7 @@ def _opening(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> np.
     return _verdict(data, first, after, tables)
 
 
-@kernel
+@kernel_part
 def _closing(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> np.uint64:
     answer = _after_marker(data, begin, end, tables)
     first, after = _last_word(data, max(begin, answer), end)
@@ -151,7 +151,7 @@ def _closing(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> np.
     return verdict
 
 
-@kernel
+@kernel_part
 def _last_word(data: Bytes, begin: Index, end: Index) -> tuple[Index, Index]:
     """Where the last word starts and ends; the same place where there is none."""
     after = end
@@ -175,7 +175,7 @@ def _last_word(data: Bytes, begin: Index, end: Index) -> tuple[Index, Index]:
     return first, after
 
 
-@kernel
+@kernel_part
 def _holds_letters(data: Bytes, at: Index, end: Index) -> bool:
     while at < end:
         point, at = code_point(data, at)
@@ -184,7 +184,7 @@ def _holds_letters(data: Bytes, at: Index, end: Index) -> bool:
     return False
 
 
-@kernel
+@kernel_part
 def _letters_digest(data: Bytes, at: Index, end: Index) -> np.uint64:
     """A digest of the letters of an answer that is no verdict, without what stands between them."""
     word = OTHER_ANSWER
@@ -195,7 +195,7 @@ def _letters_digest(data: Bytes, at: Index, end: Index) -> np.uint64:
     return word
 
 
-@kernel
+@kernel_part
 def _after_marker(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -> Index:
     """Where the answer after the last marker starts, -1 where none is near the end."""
     ends = tables.marker_ends
@@ -211,7 +211,7 @@ def _after_marker(data: Bytes, begin: Index, end: Index, tables: AnswerTables) -
     return np.int64(-1)
 
 
-@kernel
+@kernel_part
 def _ends_with(
     data: Bytes, begin: Index, end: Index, marker: Bytes, first: Index, last: Index
 ) -> bool:

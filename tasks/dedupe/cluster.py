@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from tasks.dedupe.elect import NO_BUCKET, group_equal
-from tasks.dedupe.exact import Indices
+from tasks.dedupe.group import NO_GROUP, Indices, first_equal, group_equal
 from tasks.dedupe.minhash import PROMPT, Hashes, Sketches, band_keys
 from tasks.dedupe.verify import (
     PairRules,
@@ -17,10 +15,9 @@ from tasks.dedupe.verify import (
     ShingleSets,
     could_reach,
     jaccard,
-    load_set,
     pair_threshold,
 )
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 LINK_ROWS = 5  # bins per band: 12 bands of the usual 64 bins find 99 % of the pairs at 0.8
 
@@ -45,7 +42,7 @@ def cluster_rows(
         firsts = kept[same_prompt]
         leaders = _band_leaders(rows.sketches[PROMPT][firsts], threads)
         linked = np.zeros(leaders.shape, np.bool_)
-        longest = int((rows.end[PROMPT] - rows.begin[PROMPT]).max())
+        longest = rows.texts.longest()
         cuts = np.linspace(0, len(firsts), thread_count + 1).astype(int).tolist()
         looks = [
             threads.submit(
@@ -70,19 +67,13 @@ def cluster_rows(
 
 def _distinct_prompts(digests: Hashes) -> tuple[Indices, Indices]:
     """The first row of each distinct digest, in order; and for each row which of them it has."""
-    frame = pl.DataFrame({"digest": digests}).with_row_index("row")
-    firsts = frame.group_by("digest", maintain_order=True).agg(pl.col("row").first())
-    prompt_of = frame.join(
-        firsts.select("digest").with_row_index("prompt"),
-        on="digest",
-        how="left",
-        maintain_order="left",
-    )["prompt"]
-    return firsts["row"].cast(pl.Int64).to_numpy(), prompt_of.cast(pl.Int64).to_numpy()
+    first = first_equal(digests[:, None])
+    leads = first == np.arange(len(digests))
+    return np.flatnonzero(leads), (np.cumsum(leads) - 1)[first]
 
 
 def _band_leaders(sketches: Sketches, threads: ThreadPoolExecutor) -> npt.NDArray[np.uint32]:
-    """Bands x prompts: the first prompt with the same key, `NO_BUCKET` for that one itself."""
+    """Bands x prompts: the first prompt with the same key, `NO_GROUP` for that one itself."""
     bands = sketches.shape[1] // LINK_ROWS
     leaders = np.empty((bands, len(sketches)), np.uint32)
     list(threads.map(functools.partial(_lead_band, sketches, leaders), range(bands)))
@@ -93,22 +84,17 @@ def _lead_band(sketches: Sketches, leaders: npt.NDArray[np.uint32], band: int) -
     keys = np.empty(len(sketches), np.uint64)
     nothing = np.zeros(len(sketches), np.uint64)
     band_keys(sketches, sketches, nothing, band, LINK_ROWS, 0, keys)
-    sizes = np.empty(len(keys) // 2, np.uint32)
-    groups = group_equal(keys, leaders[band], sizes)
-    lead_groups(leaders[band], np.full(groups, NO_BUCKET, np.uint32))
+    leaders[band] = lead_groups(keys)
 
 
-@kernel
-def lead_groups(group: npt.NDArray[np.uint32], leader: npt.NDArray[np.uint32]) -> None:
-    """Replace each row's group by its first row; the first row and lone rows get `NO_BUCKET`."""
-    for row in range(len(group)):
-        if group[row] == NO_BUCKET:
-            continue
-        if leader[group[row]] == NO_BUCKET:
-            leader[group[row]] = row
-            group[row] = NO_BUCKET
-        else:
-            group[row] = leader[group[row]]
+def lead_groups(keys: Hashes) -> npt.NDArray[np.uint32]:
+    """For each row the first one with its key; `NO_GROUP` for that one itself."""
+    met, group, _ = group_equal(keys)
+    first = met[np.unique(group, return_index=True)[1]]
+    leader = np.full(len(keys), NO_GROUP, np.uint32)
+    leader[met] = first[group]
+    leader[first] = NO_GROUP
+    return leader
 
 
 @kernel
@@ -127,22 +113,20 @@ def link_texts(
     bands = len(leaders)
     for prompt in range(begin, end):
         row = firsts[prompt]
-        loaded = False
         for band in range(bands):
             leader = leaders[band, prompt]
-            if leader == NO_BUCKET or _is_known(leaders, prompt, band):
+            if leader == NO_GROUP or _is_known(leaders, prompt, band):
                 continue
             other = firsts[leader]
             threshold = pair_threshold(rules, rows.source[row], rows.source[other])
             if could_reach(rows, side, row, other, threshold) < 0:
                 continue
-            if not loaded:
-                load_set(rows, side, row, rules.ngram, sets)
-                loaded = True
-            linked[band, prompt] = jaccard(rows, side, other, rules.ngram, sets) >= threshold
+            linked[band, prompt] = (
+                jaccard(rows.texts, side, row, other, rules.ngram, sets) >= threshold
+            )
 
 
-@kernel
+@kernel_part
 def _is_known(leaders: npt.NDArray[np.uint32], prompt: int, band: int) -> bool:
     for earlier in range(band):  # noqa: SIM110 (kernels know no generators)
         if leaders[earlier, prompt] == leaders[band, prompt]:
@@ -163,7 +147,7 @@ def unite(leaders: npt.NDArray[np.uint32], linked: npt.NDArray[np.bool_], parent
         parent[prompt] = _root(parent, prompt)
 
 
-@kernel
+@kernel_part
 def _root(parent: Indices, prompt: Index) -> Index:
     while parent[prompt] != prompt:
         parent[prompt] = parent[parent[prompt]]

@@ -10,12 +10,13 @@ from schemas.dedupe import ConflictPolicy
 from schemas.reasons import DropReason
 from schemas.source import Source
 from tasks.dedupe.digest import mix
-from tasks.dedupe.exact import NONE, Indices
+from tasks.dedupe.exact import NONE
+from tasks.dedupe.group import NO_GROUP, Indices, empty_table
 from tasks.dedupe.minhash import PROMPT, RESPONSE, Hashes
-from tasks.dedupe.verify import Rows, ShingleSets, jaccard, load_set
-from tasks.kernel import Index, kernel
+from tasks.dedupe.verify import Rows, ShingleSets, Texts, jaccard, same_text
+from tasks.kernel import kernel
 
-NO_ROW = np.uint32(0xFFFFFFFF)
+NO_ROW = NO_GROUP
 Flags = npt.NDArray[np.bool_]
 
 
@@ -38,7 +39,8 @@ def gather_prompts(
     """Find the rows of one prompt: their folded prompts are compared, not only their digests."""
     total = len(order)
     first = np.empty(total, np.uint32)
-    _find_first(rows, order, prompt_digests, first)
+    leaders = empty_table(total)
+    _lead_prompts(rows.texts, rows.kind, order, prompt_digests, leaders, first)
     return Prompts(
         first,
         np.full(total, NO_ROW, np.uint32),
@@ -77,7 +79,7 @@ def contested(rows: Rows, order: Indices, prompts: Prompts, survivor: Indices) -
     speaker = np.full(total, NO_ROW, np.uint32)
     differs = np.zeros(total, np.bool_)
     asked = (survivor == NONE) | prompts.fell
-    _find_differing(rows, order, prompts.first, asked, speaker, differs)
+    _find_differing(rows.texts, order, prompts.first, asked, speaker, differs)
     contested_rows: Flags = asked & differs[prompts.first]
     return contested_rows
 
@@ -93,10 +95,10 @@ def fill_similarity(
     losers = np.flatnonzero(prompts.fell)
     if len(losers) == 0:
         return
-    longest = int((rows.end[RESPONSE] - rows.begin[RESPONSE]).max())
+    longest = rows.texts.longest()
     similarity[PROMPT, losers] = 1.0
     _compare_responses(
-        rows, losers, survivor, ngram, ShingleSets.holding(longest), similarity[RESPONSE]
+        rows.texts, losers, survivor, ngram, ShingleSets.holding(longest), similarity[RESPONSE]
     )
 
 
@@ -190,35 +192,24 @@ def _decided(prefix: str, policy: ConflictPolicy) -> pl.Expr:
 
 
 @kernel
-def same_text(rows: Rows, side: Index, row: Index, other: Index) -> bool:
-    """Whether one side of two rows is the same, byte for byte."""
-    begin, other_begin = rows.begin[side, row], rows.begin[side, other]
-    size = rows.end[side, row] - begin
-    if size != rows.end[side, other] - other_begin:
-        return False
-    for place in range(size):  # noqa: SIM110 (kernels know no generators)
-        if rows.data[begin + place] != rows.data[other_begin + place]:
-            return False
-    return True
-
-
-@kernel
-def _find_first(
-    rows: Rows, order: Indices, prompt_digests: Hashes, first: npt.NDArray[np.uint32]
+def _lead_prompts(
+    texts: Texts,
+    kind: Hashes,
+    order: Indices,
+    prompt_digests: Hashes,
+    leaders: npt.NDArray[np.uint32],
+    first: npt.NDArray[np.uint32],
 ) -> None:
-    slots = 64
-    while slots < 2 * len(order):
-        slots *= 2
-    leaders = np.full(slots, NO_ROW, np.uint32)
-    mask = np.uint64(slots - 1)
+    """`leaders` is an empty table, open addressing by digest and kind; `first` as in `Prompts`."""
+    mask = np.uint64(len(leaders) - 1)
     for row in order:
-        slot = mix(prompt_digests[row] + rows.kind[row]) & mask
+        slot = mix(prompt_digests[row] + kind[row]) & mask
         while leaders[slot] != NO_ROW:
             leader = np.int64(leaders[slot])
             if (
                 prompt_digests[leader] == prompt_digests[row]
-                and rows.kind[leader] == rows.kind[row]
-                and same_text(rows, PROMPT, leader, row)
+                and kind[leader] == kind[row]
+                and same_text(texts, np.int64(PROMPT), leader, row)
             ):
                 break
             slot = (slot + np.uint64(1)) & mask
@@ -229,7 +220,7 @@ def _find_first(
 
 @kernel
 def _compare_responses(
-    rows: Rows,
+    texts: Texts,
     losers: Indices,
     survivor: Indices,
     ngram: int,
@@ -237,13 +228,12 @@ def _compare_responses(
     similarity: npt.NDArray[np.float32],
 ) -> None:
     for row in losers:
-        load_set(rows, RESPONSE, row, ngram, sets)
-        similarity[row] = jaccard(rows, RESPONSE, survivor[row], ngram, sets)
+        similarity[row] = jaccard(texts, np.int64(RESPONSE), row, survivor[row], ngram, sets)
 
 
 @kernel
 def _find_differing(
-    rows: Rows,
+    texts: Texts,
     order: Indices,
     first: npt.NDArray[np.uint32],
     asked: Flags,
@@ -258,4 +248,6 @@ def _find_differing(
         if speaker[prompt] == NO_ROW:
             speaker[prompt] = row
         elif not differs[prompt]:
-            differs[prompt] = not same_text(rows, RESPONSE, np.int64(speaker[prompt]), row)
+            differs[prompt] = not same_text(
+                texts, np.int64(RESPONSE), np.int64(speaker[prompt]), row
+            )

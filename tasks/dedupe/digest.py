@@ -6,7 +6,7 @@ import polars as pl
 
 from schemas.record import ROLES
 from tasks.fold import Bytes, Offsets, fold_buffers
-from tasks.kernel import kernel
+from tasks.kernel import kernel, kernel_part
 
 Digests = npt.NDArray[np.uint64]
 
@@ -51,7 +51,7 @@ def text_digests(offsets: Offsets, data: Bytes) -> Digests:
     return digests
 
 
-@kernel
+@kernel_part
 def _word(data: Bytes, at: int, end: int) -> np.uint64:
     """Up to eight bytes as a little-endian number."""
     word = np.uint64(0)
@@ -60,9 +60,9 @@ def _word(data: Bytes, at: int, end: int) -> np.uint64:
     return word
 
 
-@kernel
-def _rotate(value: np.uint64, bits: int) -> np.uint64:
-    return value << np.uint64(bits) | value >> np.uint64(64 - bits)
+@kernel_part
+def _rotate(value: np.uint64, bits: np.uint64) -> np.uint64:
+    return value << bits | value >> (np.uint64(64) - bits)
 
 
 @kernel
@@ -75,7 +75,7 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ value >> np.uint64(33)
 
 
-@kernel
+@kernel_part
 def murmur3(
     data: Bytes, begin: int, end: int, low: np.uint64, high: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
@@ -83,16 +83,16 @@ def murmur3(
     at = begin
     while at + 16 <= end:
         word = _word(data, at, at + 8) * MULTIPLIER_1
-        low ^= _rotate(word, 31) * MULTIPLIER_2
-        low = (_rotate(low, 27) + high) * np.uint64(5) + np.uint64(0x52DCE729)
+        low ^= _rotate(word, np.uint64(31)) * MULTIPLIER_2
+        low = (_rotate(low, np.uint64(27)) + high) * np.uint64(5) + np.uint64(0x52DCE729)
         word = _word(data, at + 8, at + 16) * MULTIPLIER_2
-        high ^= _rotate(word, 33) * MULTIPLIER_1
-        high = (_rotate(high, 31) + low) * np.uint64(5) + np.uint64(0x38495AB5)
+        high ^= _rotate(word, np.uint64(33)) * MULTIPLIER_1
+        high = (_rotate(high, np.uint64(31)) + low) * np.uint64(5) + np.uint64(0x38495AB5)
         at += 16
     if at + 8 < end:
-        high ^= _rotate(_word(data, at + 8, end) * MULTIPLIER_2, 33) * MULTIPLIER_1
+        high ^= _rotate(_word(data, at + 8, end) * MULTIPLIER_2, np.uint64(33)) * MULTIPLIER_1
     if at < end:
-        low ^= _rotate(_word(data, at, end) * MULTIPLIER_1, 31) * MULTIPLIER_2
+        low ^= _rotate(_word(data, at, end) * MULTIPLIER_1, np.uint64(31)) * MULTIPLIER_2
     size = np.uint64(end - begin)
     low ^= size
     high ^= size

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.dedupe.conflict import NO_ROW, Prompts, same_text
-from tasks.dedupe.exact import NONE, Indices
+from tasks.dedupe.conflict import NO_ROW, Prompts
+from tasks.dedupe.exact import NONE
+from tasks.dedupe.group import Indices, group_equal
 from tasks.dedupe.minhash import PROMPT, RESPONSE, SIDES, Banding, Hashes, band_keys
 from tasks.dedupe.verify import (
     PairRules,
@@ -16,26 +17,28 @@ from tasks.dedupe.verify import (
     ShingleSets,
     could_reach,
     jaccard,
-    load_set,
     pair_threshold,
+    same_text,
 )
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 BLOCK_ROWS = 8192  # part of the result where a row has more candidates than it may try
-NO_BUCKET = np.uint32(0xFFFFFFFF)
 CANDIDATES, VERIFIED = 0, 1
 
 
 class Buckets(NamedTuple):
     """The kept rows of every band key that more than one row has, as they come to be known."""
 
-    of_row: npt.NDArray[np.uint32]
-    """Bands x rows: index into `start`, `NO_BUCKET` where the row has the key for itself."""
+    first: Indices
+    """The row at place p of the order is in the buckets entries[first[p]:first[p + 1]]."""
+    entries: npt.NDArray[np.uint32]
+    """Indices into `start`, those of a row in the order of its bands."""
     start: Indices
     """Bucket b's room is members[start[b]:start[b + 1]]."""
     kept: npt.NDArray[np.uint32]
     """Rows kept so far, those included for which there was no room."""
     members: npt.NDArray[np.uint32]
+    """Places."""
 
 
 class Walk(NamedTuple):
@@ -43,7 +46,7 @@ class Walk(NamedTuple):
 
     sets: ShingleSets
     seen: npt.NDArray[np.uint32]
-    """Rows: the last row that met this one in a bucket, plus one."""
+    """By place: the last one that met this one in a bucket, plus one."""
     candidates: npt.NDArray[np.uint32]
     agreeing: npt.NDArray[np.int32]
     counters: npt.NDArray[np.int64]
@@ -83,15 +86,13 @@ def elect(
     in parallel and then among themselves in order: the result does not depend on threads.
     """
     total = len(order)
-    buckets = bucket_rows(rows, must_agree, banding, bucket, threads)
-    rank = np.empty(total, np.uint32)
-    rank[order] = np.arange(total, dtype=np.uint32)
-    walks = [_walk(rows, buckets, bucket) for _ in range(thread_count)]
+    buckets = bucket_rows(rows, order, must_agree, banding, bucket, threads)
+    walks = [_walk(rows, banding.bands * bucket) for _ in range(thread_count)]
     survivor = np.full(total, NONE, np.int64)
     similarity = np.zeros((2, total), np.float32)
 
     def look(first: int, last: int, floor: int, keep: bool, walk: Walk) -> None:
-        given = (rows, order, rank, first, last, floor, keep, buckets, prompts, rules, walk)
+        given = (rows, order, first, last, floor, keep, buckets, prompts, rules, walk)
         walk_rows(*given, survivor, similarity)
 
     for first in range(0, total, BLOCK_ROWS):
@@ -116,29 +117,43 @@ def elect(
 
 
 def bucket_rows(
-    rows: Rows, must_agree: Hashes, banding: Banding, bucket: int, threads: ThreadPoolExecutor
+    rows: Rows,
+    order: Indices,
+    must_agree: Hashes,
+    banding: Banding,
+    bucket: int,
+    threads: ThreadPoolExecutor,
 ) -> Buckets:
     """Empty buckets for every band key that at least two rows have; none without a band."""
-    of_row = np.empty((banding.bands, len(must_agree)), np.uint32)
-    sizes = list(
+    place = np.empty(len(order), np.uint32)
+    place[order] = np.arange(len(order), dtype=np.uint32)
+    in_bands = list(
         threads.map(
-            functools.partial(_bucket_band, rows, must_agree, banding, of_row),
+            functools.partial(_bucket_band, rows, place, must_agree, banding),
             range(banding.bands),
         )
     )
-    before = np.concatenate([[0], np.cumsum([len(size) for size in sizes])])
-    for band in range(banding.bands):
-        of_row[band][of_row[band] != NO_BUCKET] += np.uint32(before[band])
-    room = np.minimum(np.concatenate([np.empty(0, np.uint32), *sizes]), bucket)
+    sizes = np.concatenate([np.empty(0, np.uint32), *(band.sizes for band in in_bands)])
+    room = np.minimum(sizes, bucket)
     start = np.concatenate([[0], np.cumsum(room, dtype=np.int64)])
-    return Buckets(
-        of_row, start, np.zeros(len(room), np.uint32), np.zeros(int(start[-1]), np.uint32)
-    )
+    first, entries = _entries(in_bands, len(order))
+    members = np.zeros(int(start[-1]), np.uint32)
+    return Buckets(first, entries, start, np.zeros(len(room), np.uint32), members)
+
+
+class _Band(NamedTuple):
+    """Those who share a key of one band with another."""
+
+    places: npt.NDArray[np.uint32]
+    buckets: npt.NDArray[np.uint32]
+    """Of each place, counted from 0 in each band."""
+    sizes: npt.NDArray[np.uint32]
+    """Of each bucket."""
 
 
 def _bucket_band(
-    rows: Rows, must_agree: Hashes, banding: Banding, of_row: npt.NDArray[np.uint32], band: int
-) -> npt.NDArray[np.uint32]:
+    rows: Rows, place: npt.NDArray[np.uint32], must_agree: Hashes, banding: Banding, band: int
+) -> _Band:
     keys = np.empty_like(must_agree)
     band_keys(
         rows.sketches[PROMPT],
@@ -149,15 +164,28 @@ def _bucket_band(
         banding.response_rows,
         keys,
     )
-    sizes = np.empty(len(keys) // 2, np.uint32)
-    return sizes[: group_equal(keys, of_row[band], sizes)]
+    met, group, sizes = group_equal(keys)
+    return _Band(place[met], group, sizes)
 
 
-def _walk(rows: Rows, buckets: Buckets, bucket: int) -> Walk:
-    room = len(buckets.of_row) * bucket
-    longest = int((rows.end - rows.begin).max(initial=0))
+def _entries(bands: list[_Band], total: int) -> tuple[Indices, npt.NDArray[np.uint32]]:
+    """The buckets of every place, one band's after the other's: `Buckets.first` and `.entries`."""
+    first = np.zeros(total + 1, np.int64)
+    for band in bands:
+        first[1:] += np.bincount(band.places, minlength=total)
+    np.cumsum(first, out=first)
+    entries = np.empty(int(first[-1]), np.uint32)
+    free = first[:-1].copy()
+    before = 0
+    for band in bands:
+        _enter(band.places, band.buckets, before, free, entries)
+        before += len(band.sizes)
+    return first, entries
+
+
+def _walk(rows: Rows, room: int) -> Walk:
     return Walk(
-        ShingleSets.holding(longest),
+        ShingleSets.holding(rows.texts.longest()),
         np.zeros(len(rows.kind), np.uint32),
         np.empty(room, np.uint32),
         np.empty(room, np.int32),
@@ -166,40 +194,23 @@ def _walk(rows: Rows, buckets: Buckets, bucket: int) -> Walk:
 
 
 @kernel
-def group_equal(keys: Hashes, group: npt.NDArray[np.uint32], sizes: npt.NDArray[np.uint32]) -> int:
-    """Number the keys that occur twice or more, `NO_BUCKET` for the others; returns how many.
-
-    `sizes` gets the rows of each.
-    """
-    slots = 64
-    while slots < 2 * len(keys):
-        slots *= 2
-    mask = np.uint64(slots - 1)
-    first = np.full(slots, NO_BUCKET, np.uint32)
-    groups = 0
-    for row in range(len(keys)):
-        slot = keys[row] & mask
-        while first[slot] != NO_BUCKET and keys[first[slot]] != keys[row]:
-            slot = (slot + np.uint64(1)) & mask
-        group[row] = NO_BUCKET
-        if first[slot] == NO_BUCKET:
-            first[slot] = row
-            continue
-        leader = first[slot]
-        if group[leader] == NO_BUCKET:
-            group[leader] = groups
-            sizes[groups] = 1
-            groups += 1
-        group[row] = group[leader]
-        sizes[group[leader]] += np.uint32(1)
-    return groups
+def _enter(
+    places: npt.NDArray[np.uint32],
+    buckets: npt.NDArray[np.uint32],
+    before: int,
+    free: Indices,
+    entries: npt.NDArray[np.uint32],
+) -> None:
+    for index in range(len(places)):
+        place = places[index]
+        entries[free[place]] = buckets[index] + np.uint32(before)
+        free[place] += 1
 
 
 @kernel
 def walk_rows(
     rows: Rows,
     order: Indices,
-    rank: npt.NDArray[np.uint32],
     first: int,
     last: int,
     floor: int,
@@ -217,16 +228,21 @@ def walk_rows(
     not fall then into their buckets.
     """
     for place in range(first, last):
+        lone = buckets.first[place] == buckets.first[place + 1]
+        if lone and not prompts.one_answer:
+            continue
         row = order[place]
-        if survivor[row] == NONE:
-            survivor[row] = _find_survivor(rows, rank, row, floor, buckets, rules, walk, similarity)
+        if survivor[row] == NONE and not lone:
+            survivor[row] = _find_survivor(
+                rows, order, place, floor, buckets, rules, walk, similarity
+            )
         if keep and survivor[row] == NONE:
             survivor[row] = _find_answer(rows, row, prompts)
             if survivor[row] == NONE:
-                _remember(buckets, row)
+                _remember(buckets, place)
 
 
-@kernel
+@kernel_part
 def _find_answer(rows: Rows, row: Index, prompts: Prompts) -> Index:
     """The row kept of this row's prompt, where it answers otherwise and may not; else `NONE`.
 
@@ -238,28 +254,27 @@ def _find_answer(rows: Rows, row: Index, prompts: Prompts) -> Index:
         prompts.kept[prompt] = row
         return NONE
     other = np.int64(kept)
-    if not prompts.one_answer or same_text(rows, RESPONSE, row, other):
+    if not prompts.one_answer or same_text(rows.texts, np.int64(RESPONSE), row, other):
         return NONE
     prompts.fell[row] = True
     return other
 
 
-@kernel
-def _remember(buckets: Buckets, row: Index) -> None:
-    for band in range(len(buckets.of_row)):
-        bucket = buckets.of_row[band, row]
-        if bucket != NO_BUCKET:
-            slot = buckets.start[bucket] + buckets.kept[bucket]
-            buckets.kept[bucket] += np.uint32(1)
-            if slot < buckets.start[bucket + 1]:
-                buckets.members[slot] = row
+@kernel_part
+def _remember(buckets: Buckets, place: Index) -> None:
+    for entry in range(buckets.first[place], buckets.first[place + 1]):
+        bucket = buckets.entries[entry]
+        slot = buckets.start[bucket] + buckets.kept[bucket]
+        buckets.kept[bucket] += np.uint32(1)
+        if slot < buckets.start[bucket + 1]:
+            buckets.members[slot] = place
 
 
-@kernel
+@kernel_part
 def _find_survivor(
     rows: Rows,
-    rank: npt.NDArray[np.uint32],
-    row: Index,
+    order: Indices,
+    place: Index,
     floor: int,
     buckets: Buckets,
     rules: PairRules,
@@ -267,23 +282,20 @@ def _find_survivor(
     similarity: npt.NDArray[np.float32],
 ) -> Index:
     """The first candidate that verifies, best estimate first, `NONE` if none of those tried."""
-    found = _gather(rows, rank, row, floor, buckets, rules, walk)
-    if found == 0:
-        return NONE
-    for side in range(SIDES):
-        load_set(rows, side, row, rules.ngram, walk.sets)
+    found = _gather(rows, order, place, floor, buckets, rules, walk)
+    row = order[place]
     for _ in range(min(found, rules.candidates)):
         best = 0
-        for place in range(1, found):
-            if walk.agreeing[place] > walk.agreeing[best]:
-                best = place
+        for index in range(1, found):
+            if walk.agreeing[index] > walk.agreeing[best]:
+                best = index
         other = np.int64(walk.candidates[best])
         walk.agreeing[best] = -1
         walk.counters[VERIFIED] += 1
         threshold = pair_threshold(rules, rows.source[row], rows.source[other])
         reached = 0
         for side in range(RESPONSE, PROMPT - 1, -1):
-            value = jaccard(rows, side, other, rules.ngram, walk.sets)
+            value = jaccard(rows.texts, side, row, other, rules.ngram, walk.sets)
             if value < threshold:
                 break
             similarity[side, row] = value
@@ -293,34 +305,33 @@ def _find_survivor(
     return NONE
 
 
-@kernel
+@kernel_part
 def _gather(
     rows: Rows,
-    rank: npt.NDArray[np.uint32],
-    row: Index,
+    order: Indices,
+    place: Index,
     floor: int,
     buckets: Buckets,
     rules: PairRules,
     walk: Walk,
 ) -> int:
-    """Note the kept rows of rank `floor` or more that could be the row's survivor."""
+    """Note the kept rows from place `floor` on that could be the survivor of the one at `place`."""
     found = 0
-    for band in range(len(buckets.of_row)):
-        bucket = buckets.of_row[band, row]
-        if bucket == NO_BUCKET:
-            continue
+    for entry in range(buckets.first[place], buckets.first[place + 1]):
+        bucket = buckets.entries[entry]
         first = buckets.start[bucket]
-        place = min(first + buckets.kept[bucket], buckets.start[bucket + 1])
-        while place > first:
-            place -= 1
-            other = np.int64(buckets.members[place])
-            if rank[other] < floor:
+        member = min(first + buckets.kept[bucket], buckets.start[bucket + 1])
+        while member > first:
+            member -= 1
+            other_place = np.int64(buckets.members[member])
+            if other_place < floor:
                 break
-            if walk.seen[other] == row + 1:
+            if walk.seen[other_place] == place + 1:
                 continue
-            walk.seen[other] = row + 1
+            walk.seen[other_place] = place + 1
             walk.counters[CANDIDATES] += 1
-            agreeing = _agreement(rows, row, other, rules)
+            other = order[other_place]
+            agreeing = _agreement(rows, order[place], other, rules)
             if agreeing >= 0:
                 walk.candidates[found] = other
                 walk.agreeing[found] = agreeing
@@ -328,7 +339,7 @@ def _gather(
     return found
 
 
-@kernel
+@kernel_part
 def _agreement(rows: Rows, row: Index, other: Index, rules: PairRules) -> int:
     """The sketch bins in which two rows agree, or -1 where they cannot be duplicates."""
     if rows.kind[row] != rows.kind[other]:

@@ -10,10 +10,10 @@ from schemas.reasons import DropReason
 from schemas.record import VERDICT
 from schemas.source import Source
 from tasks.dedupe.digest import Digests
+from tasks.dedupe.group import Indices, first_equal
 from tasks.kernel import announce_compilation, kernel
 
 NONE = -1
-Indices = npt.NDArray[np.int64]
 
 
 def exact_verdicts(rows: pl.DataFrame, folded: Digests, strict: Digests) -> pl.DataFrame:
@@ -26,12 +26,16 @@ def exact_verdicts(rows: pl.DataFrame, folded: Digests, strict: Digests) -> pl.D
     Two rows are the same where their folded forms are; where either is from a code source, where
     their strict forms are.
     """
+    same_folded = first_equal(folded)
+    same_strict = same_folded if strict is folded else first_equal(strict)
     survivor = np.full(rows.height, NONE, np.int64)
+    kept = np.full((2, rows.height), NONE, np.int64)
     _elect_first(
         election_order(rows, rows["broken"].to_numpy()),
-        _first_equal(folded),
-        _first_equal(strict),
+        same_folded,
+        same_strict,
         rows["code"].to_numpy(),
+        kept,
         survivor,
     )
     return duplicate_verdicts(rows["record_id"], survivor, DropReason.EXACT_DUPLICATE)
@@ -88,28 +92,21 @@ def announce() -> None:
     announce_compilation(_elect_first)
 
 
-def _first_equal(digests: Digests) -> Indices:
-    """For each row the index of the first row with its digest."""
-    return (
-        pl.DataFrame({"low": digests[:, 0], "high": digests[:, 1]})
-        .with_row_index("row")
-        .select(pl.col("row").first().over("low", "high").cast(pl.Int64))
-        .to_series()
-        .to_numpy()
-    )
-
-
 @kernel
 def _elect_first(
     order: Indices,
     folded: Indices,
     strict: Indices,
     code: npt.NDArray[np.bool_],
+    kept: Indices,
     survivor: Indices,
 ) -> None:
-    """Walk the rows in order; one falls to the row kept before it under the form they share."""
-    kept_folded = np.full(len(order), NONE, np.int64)
-    kept_strict = np.full(len(order), NONE, np.int64)
+    """Walk the rows in order; one falls to the row kept before it under the form they share.
+
+    `kept`: 2 x rows, `NONE`; comes to hold the row kept of each folded and of each strict form.
+    """
+    kept_folded = kept[0]
+    kept_strict = kept[1]
     for row in order:
         survivor[row] = kept_strict[strict[row]]
         if survivor[row] == NONE and not code[row]:

@@ -19,7 +19,7 @@ from tasks.dedupe import cluster, conflict, elect, exact, minhash
 from tasks.dedupe.exact import NONE
 from tasks.dedupe.minhash import SIDES, Banding
 from tasks.dedupe.signatures import Folded, Signatures
-from tasks.dedupe.verify import PairRules, Rows
+from tasks.dedupe.verify import PairRules, Rows, Texts
 from tasks.fold import Bytes
 from tasks.kernel import announce_compilation, default_threads, thread_pool
 
@@ -222,7 +222,9 @@ def _gathered(
             names.append(shard.names)
             at = rows.stop
     data = _mapped(path, written)
-    rows_read = Rows(data, begin, end, sketches, filled, kind, numbers, answers, source_index)
+    rows_read = Rows(
+        Texts(data, begin, end), sketches, filled, kind, numbers, answers, source_index
+    )
     empty = pl.DataFrame(schema={"record_id": pl.String, "source_row": pl.UInt32})
     try:
         named = pl.concat([empty, *names])
@@ -242,16 +244,19 @@ def _cluster_names(
     record_ids: pl.Series, kept: npt.NDArray[np.int64], clusters: npt.NDArray[np.int64]
 ) -> pl.Series:
     """The smallest record_id of each row's cluster; null for rows that are not kept."""
-    named = (
-        pl.DataFrame({"row": kept, "cluster": clusters})
-        .with_columns(record_ids.gather(pl.Series(kept, dtype=pl.UInt64)).alias("record_id"))
-        .select("row", pl.col("record_id").min().over("cluster").alias("cluster"))
+    shared = np.bincount(clusters)[clusters] > 1
+    smallest = (
+        pl.DataFrame({"row": kept[shared], "cluster": clusters[shared]})
+        .with_columns(record_ids.gather(pl.Series(kept[shared], dtype=pl.UInt64)).alias("id"))
+        .select(pl.col("row").sort_by("id").first().over("cluster"))
+        .to_series()
     )
-    return (
-        pl.DataFrame({"row": pl.int_range(len(record_ids), dtype=pl.Int64, eager=True)})
-        .join(named, on="row", how="left", maintain_order="left")
-        .get_column("cluster")
-    )
+    named_by = np.full(len(record_ids), NONE, np.int64)
+    named_by[kept] = kept
+    named_by[kept[shared]] = smallest
+    row = pl.Series(named_by)
+    names = record_ids.gather(pl.select(pl.when(row != NONE).then(row)).to_series())
+    return names.alias("cluster")
 
 
 def _counted(election: elect.Election, clusters: npt.NDArray[np.int64]) -> dict[str, int]:

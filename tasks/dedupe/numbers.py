@@ -10,10 +10,11 @@ import numpy.typing as npt
 from tasks.dedupe.digest import mix
 from tasks.dedupe.words import WordTable, add_letter, continues_word, look_up, word_table
 from tasks.fold import Bytes, Offsets, code_point
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 LAST_DIGIT = 0x1FFFF  # no decimal digit of Unicode lies beyond
 NOT_A_DIGIT = np.uint8(255)
+OTHER, LETTER, MAY_BE_A_NUMBER = 0, 1, 2
 POINT, COMMA, HYPHEN, MINUS = 0x2E, 0x2C, 0x2D, 0x2212
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -48,6 +49,8 @@ class NumberTables(NamedTuple):
 
     digits: npt.NDArray[np.uint8]
     """Code point to the value of the decimal digit it is, or `NOT_A_DIGIT`."""
+    bytes: npt.NDArray[np.uint8]
+    """What a byte outside a number is: `OTHER`, a `LETTER`, or `MAY_BE_A_NUMBER`."""
     english: WordTable
     """Each number word with the digest of the digits it stands for."""
     numerals: npt.NDArray[np.int64]
@@ -86,7 +89,7 @@ def number_tables() -> NumberTables:
     ):
         roles[[ord(point) - FIRST_HAN for point in points]] |= np.uint8(role)
     english = word_table({word: int(_value_digest(value)) for word, value in ENGLISH.items()})
-    return NumberTables(digit_table(), english, numerals, roles)
+    return NumberTables(digit_table(), byte_table(), english, numerals, roles)
 
 
 def digit_table() -> npt.NDArray[np.uint8]:
@@ -94,6 +97,18 @@ def digit_table() -> npt.NDArray[np.uint8]:
     table = np.full(LAST_DIGIT + 1, NOT_A_DIGIT, np.uint8)
     points = [ord(char) for char in re.findall(r"\d", "".join(map(chr, range(LAST_DIGIT + 1))))]
     table[points] = [int(chr(point)) for point in points]
+    return table
+
+
+def byte_table() -> npt.NDArray[np.uint8]:
+    """Byte to what it is outside a number; all but ASCII may be one."""
+    table = np.full(256, MAY_BE_A_NUMBER, np.uint8)
+    for byte in range(0x80):
+        char = chr(byte)
+        if char.isalpha():
+            table[byte] = LETTER
+        elif not char.isdigit() and byte != HYPHEN:
+            table[byte] = OTHER
     return table
 
 
@@ -116,12 +131,12 @@ def _digest_numbers(
 ) -> None:
     for text in range(len(offsets) - 1):
         begin, end = offsets[text], offsets[text + 1]
-        digests[text] = _digits(data, begin, end, tables.digits)
+        digests[text] = _digits(data, begin, end, tables)
         digests[text] += _words(data, begin, end, tables)
 
 
-@kernel
-def _digits(data: Bytes, at: Index, end: Index, table: npt.NDArray[np.uint8]) -> np.uint64:
+@kernel_part
+def _digits(data: Bytes, at: Index, end: Index, tables: NumberTables) -> np.uint64:
     """The sum over the numbers that are written in digits."""
     total = np.uint64(0)
     number = np.uint64(0)  # the number being read; 0 outside one
@@ -129,14 +144,14 @@ def _digits(data: Bytes, at: Index, end: Index, table: npt.NDArray[np.uint8]) ->
     mark = np.uint64(0)  # the point or comma just read inside a number
     after_word = False
     while at < end:
-        byte = data[at]
-        if number == np.uint64(0) and 0x61 <= byte | 0x20 <= 0x7A:  # the usual case
+        seen = tables.bytes[data[at]]
+        if number == np.uint64(0) and seen < MAY_BE_A_NUMBER:  # the usual case
             sign = np.uint64(1)
-            after_word = True
+            after_word = seen == LETTER
             at += 1
             continue
         point, at = code_point(data, at)
-        digit = table[point] if point <= LAST_DIGIT else NOT_A_DIGIT
+        digit = tables.digits[point] if point <= LAST_DIGIT else NOT_A_DIGIT
         if digit != NOT_A_DIGIT:
             if number == np.uint64(0):
                 number = sign
@@ -161,20 +176,20 @@ def _digits(data: Bytes, at: Index, end: Index, table: npt.NDArray[np.uint8]) ->
     return total
 
 
-@kernel
+@kernel_part
 def _words(data: Bytes, at: Index, end: Index, tables: NumberTables) -> np.uint64:
     """The sum over the numbers that are written in words."""
     total = np.uint64(0)
     word = np.uint64(0)  # the word being read; 0 outside one
-    role: Index = 0  # of the last code point that is no numeral
-    points = 0  # numerals of the run being read
-    largest: Index = 0  # of its values below ten; 0 where it has none
-    whole: Index = 0  # the run's value is whole + section + digit
-    section: Index = 0
-    digit: Index = 0
+    role: Index = np.int64(0)  # of the last code point that is no numeral
+    points: Index = np.int64(0)  # numerals of the run being read
+    largest: Index = np.int64(0)  # of its values below ten; 0 where it has none
+    whole: Index = np.int64(0)  # the run's value is whole + section + digit
+    section: Index = np.int64(0)
+    digit: Index = np.int64(0)
     while at < end:
         byte = data[at]
-        if 0x61 <= byte | 0x20 <= 0x7A:  # the usual case, without decoding
+        if tables.bytes[byte] == LETTER:  # the usual case, without decoding
             word = add_letter(word, np.int64(byte))
             at += 1
             continue
@@ -192,7 +207,7 @@ def _words(data: Bytes, at: Index, end: Index, tables: NumberTables) -> np.uint6
             if points > 0:
                 if _counts(points, largest, section, role, next_role):
                     total += _value_digest(whole + section + digit)
-                points = largest = whole = section = digit = 0
+                points = largest = whole = section = digit = np.int64(0)
             role = next_role
             continue
         points += 1
@@ -201,17 +216,17 @@ def _words(data: Bytes, at: Index, end: Index, tables: NumberTables) -> np.uint6
             digit = digit * 10 + value
         elif value < 10**4:
             section += max(digit, 1) * value
-            digit = 0
+            digit = np.int64(0)
         else:
             whole = (whole + section + digit) * value
-            section = digit = 0
-    if points > 0 and _counts(points, largest, section, role, 0):
+            section = digit = np.int64(0)
+    if points > 0 and _counts(points, largest, section, role, np.int64(0)):
         total += _value_digest(whole + section + digit)
     return total + look_up(tables.english, word)
 
 
-@kernel
-def _counts(points: int, largest: Index, section: Index, before: Index, after: Index) -> bool:
+@kernel_part
+def _counts(points: Index, largest: Index, section: Index, before: Index, after: Index) -> bool:
     """Whether a run of Chinese numerals between two others is a number, and no other word."""
     if before & ROLE_BEFORE or after & ROLE_ARITHMETIC:
         return True

@@ -16,7 +16,7 @@ from schemas.recipe import Recipe
 from schemas.source import Source
 from tasks.ahead import map_ahead
 from tasks.lake import Lake
-from tasks.shards import no_verdicts, scan_shard, total_rows, write_shard
+from tasks.shards import STAGE_LEVEL, no_verdicts, scan_shard, total_rows, write_shard
 from tasks.stages import (
     add_drops,
     drops_by_reason,
@@ -151,7 +151,9 @@ def _judge_exact(
     if not parts:
         return no_verdicts(0)
     names, folded, strict = zip(*parts, strict=True)
-    return exact_verdicts(pl.concat(names), np.concatenate(folded), np.concatenate(strict))
+    all_folded = np.concatenate(folded)
+    all_strict = np.concatenate(strict) if any_code else all_folded
+    return exact_verdicts(pl.concat(names), all_folded, all_strict)
 
 
 def _texts(lake: Lake, shard: ShardRef) -> pl.DataFrame:
@@ -227,7 +229,9 @@ def _write(
 
     def write(index: int) -> ShardRef:
         key = f"{folder}/part-{index:05d}.parquet"
-        return write_shard(parts[index], lake, key, source=shards[index].source)
+        return write_shard(
+            parts[index], lake, key, shards[index].source, compression_level=STAGE_LEVEL
+        )
 
     with ThreadPoolExecutor(2) as pool:
         written = tuple(pool.map(write, range(len(shards))))

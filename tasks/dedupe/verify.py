@@ -7,19 +7,31 @@ import numpy.typing as npt
 
 from tasks.dedupe.minhash import Hashes, Sketches, shingle_hashes
 from tasks.fold import Bytes
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel_part
 
 SCRATCH = 2  # the set of the other row; 0 and 1 are the row's own prompt and response
 DEVIATIONS = 4.0  # how far below the threshold an estimate may lie: 3 in 100,000 lie further
 
 
-class Rows(NamedTuple):
-    """The rows that take part, as kernels read them. Side 0 is the prompt, 1 the response."""
+class Texts(NamedTuple):
+    """Folded prompts and responses: side s of row i is data[begin[s, i]:end[s, i]], in UTF-8.
+
+    Side 0 is the prompt, 1 the response.
+    """
 
     data: Bytes
-    """Folded text, UTF-8; row i's side s is data[begin[s, i]:end[s, i]]."""
     begin: npt.NDArray[np.int64]
     end: npt.NDArray[np.int64]
+
+    def longest(self) -> int:
+        """The bytes of the longest of them."""
+        return int((self.end - self.begin).max(initial=0))
+
+
+class Rows(NamedTuple):
+    """The rows that take part, as kernels read them."""
+
+    texts: Texts
     sketches: Sketches
     """2 x rows x bins."""
     filled: npt.NDArray[np.uint8]
@@ -47,28 +59,34 @@ class PairRules(NamedTuple):
 class ShingleSets(NamedTuple):
     """One thread's room for three sets: open addressing, emptied by taking a new stamp."""
 
+    points: Hashes
     hashes: Hashes
     values: Hashes
     stamps: npt.NDArray[np.uint32]
     stamp: npt.NDArray[np.uint32]
     masks: Hashes
     sizes: npt.NDArray[np.int64]
+    held: npt.NDArray[np.int64]
+    """Of which row sets 0 and 1 are, -1 before there is one."""
 
     @classmethod
     def holding(cls, longest: int) -> "ShingleSets":
         """Room for texts of up to `longest` bytes; memory is taken as it is used."""
         slots = 1 << (2 * longest + 64).bit_length()
+        points, hashes = np.empty((2, longest + 1), np.uint64)
         return cls(
-            np.empty(longest + 1, np.uint64),
+            points,
+            hashes,
             np.empty((3, slots), np.uint64),
             np.zeros((3, slots), np.uint32),
             np.zeros(3, np.uint32),
             np.zeros(3, np.uint64),
             np.zeros(3, np.int64),
+            np.full(SCRATCH, -1, np.int64),
         )
 
 
-@kernel
+@kernel_part
 def pair_threshold(rules: PairRules, source: Index, other_source: Index) -> np.float64:
     """The stricter of two sources' thresholds."""
     if rules.threshold[source] < rules.threshold[other_source]:
@@ -76,7 +94,7 @@ def pair_threshold(rules: PairRules, source: Index, other_source: Index) -> np.f
     return np.float64(rules.threshold[source])
 
 
-@kernel
+@kernel_part
 def could_reach(rows: Rows, side: Index, row: Index, other: Index, threshold: np.float64) -> int:
     """The bins in which two sketches agree, or -1 where that is too few for the threshold."""
     bins = rows.sketches.shape[2]
@@ -88,29 +106,47 @@ def could_reach(rows: Rows, side: Index, row: Index, other: Index, threshold: np
     return agreeing if agreeing >= bins * (threshold - DEVIATIONS * spread) else -1
 
 
-@kernel
-def load_set(rows: Rows, side: Index, row: Index, ngram: int, sets: ShingleSets) -> None:
-    """Put one side of a row into set `side`."""
-    _fill(rows, side, row, ngram, sets, side)
+@kernel_part
+def same_text(texts: Texts, side: Index, row: Index, other: Index) -> bool:
+    """Whether one side of two rows is the same, byte for byte."""
+    begin, other_begin = texts.begin[side, row], texts.begin[side, other]
+    size = texts.end[side, row] - begin
+    if size != texts.end[side, other] - other_begin:
+        return False
+    for place in range(size):
+        if texts.data[begin + place] != texts.data[other_begin + place]:
+            return False
+    return True
 
 
-@kernel
-def jaccard(rows: Rows, side: Index, other: Index, ngram: int, sets: ShingleSets) -> np.float64:
-    """|A and B| / |A or B|: A is what `load_set` put into set `side`, B that side of `other`."""
-    _fill(rows, side, other, ngram, sets, np.int64(SCRATCH))
+@kernel_part
+def jaccard(
+    texts: Texts, side: Index, row: Index, other: Index, ngram: int, sets: ShingleSets
+) -> np.float64:
+    """|A and B| / |A or B| of the shingle sets of one side of two rows; the row's is kept."""
+    if same_text(texts, side, row, other):
+        return np.float64(1.0)
+    if sets.held[side] != row:
+        _fill(texts, side, row, ngram, sets, side)
+        sets.held[side] = row
+    mine, others = side, np.int64(SCRATCH)
+    _fill(texts, side, other, ngram, sets, others)
     shared = 0
-    for shingle in range(sets.sizes[SCRATCH]):
-        shared += _holds(sets, side, sets.hashes[shingle])
-    return np.float64(shared / (sets.sizes[side] + sets.sizes[SCRATCH] - shared))
+    for shingle in range(sets.sizes[others]):
+        shared += _holds(sets, mine, sets.hashes[shingle])
+    return np.float64(shared / (sets.sizes[mine] + sets.sizes[others] - shared))
 
 
-@kernel
-def _fill(rows: Rows, side: Index, row: Index, ngram: int, sets: ShingleSets, which: Index) -> None:
+@kernel_part
+def _fill(
+    texts: Texts, side: Index, row: Index, ngram: int, sets: ShingleSets, which: Index
+) -> None:
     """Make a set of one side of a row; its distinct hashes are left at the front of `hashes`."""
+    begin, end = texts.begin[side, row], texts.end[side, row]
     hashes = sets.hashes
     values = sets.values[which]
     stamps = sets.stamps[which]
-    count = shingle_hashes(rows.data, rows.begin[side, row], rows.end[side, row], ngram, hashes)
+    count = shingle_hashes(texts.data, begin, end, ngram, sets.points, hashes)
     slots = np.uint64(64)
     while slots < np.uint64(2 * count):
         slots <<= np.uint64(1)
@@ -132,7 +168,7 @@ def _fill(rows: Rows, side: Index, row: Index, ngram: int, sets: ShingleSets, wh
     sets.sizes[which] = distinct
 
 
-@kernel
+@kernel_part
 def _holds(sets: ShingleSets, which: Index, value: np.uint64) -> bool:
     values = sets.values[which]
     stamps = sets.stamps[which]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.dedupe.digest import mix
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 LETTER_SPREAD = np.uint64(0xD6E8FEB86659FD93)  # odd, so that no letter before is lost
 GENERAL_PUNCTUATION = 0x2000
@@ -46,13 +46,13 @@ def add_letter(word: np.uint64, point: Index) -> np.uint64:
     return (word + np.uint64(point)) * LETTER_SPREAD
 
 
-@kernel
+@kernel_part
 def continues_word(point: Index) -> bool:
     """Whether a code point is a letter of a script that puts spaces between words, roughly."""
     return bool(0x61 <= point | 0x20 <= 0x7A or 0xC0 <= point < GENERAL_PUNCTUATION)
 
 
-@kernel
+@kernel_part
 def look_up(table: WordTable, word: np.uint64) -> np.uint64:
     """The value of a word by its hash, 0 for one that is not there."""
     mask = np.uint64(len(table.hashes) - 1)

@@ -5,22 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.dedupe.cluster import lead_groups, unite
-from tasks.dedupe.elect import NO_BUCKET
+from tasks.dedupe.group import NO_GROUP
 
 PROMPTS, BANDS = 8, 3
 
 
 def test_the_first_prompt_of_a_group_leads_it():
-    group = np.array([0, NO_BUCKET, 1, 0, 1, 0], np.uint32)
-    lead_groups(group, np.full(2, NO_BUCKET, np.uint32))
-    lone = int(NO_BUCKET)
-    assert group.tolist() == [lone, lone, lone, 0, 2, 0]
+    keys = np.array([5, 6, 7, 5, 7, 5], np.uint64)
+    lone = int(NO_GROUP)
+    assert lead_groups(keys).tolist() == [lone, lone, lone, 0, 2, 0]
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, PROMPTS - 1), st.integers(0, BANDS - 1), st.integers(0))))
 def test_every_prompt_gets_the_first_of_its_component(links: list[tuple[int, int, int]]):
-    leaders = np.full((BANDS, PROMPTS), NO_BUCKET, np.uint32)
+    leaders = np.full((BANDS, PROMPTS), NO_GROUP, np.uint32)
     linked = np.zeros((BANDS, PROMPTS), np.bool_)
     for prompt, band, earlier in links:
         leaders[band, prompt] = earlier % prompt

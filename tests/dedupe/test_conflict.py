@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.dedupe import ConflictPolicy, NearDedupe
 from tasks.dedupe import conflict
-from tasks.dedupe.verify import Rows
+from tasks.dedupe.verify import Rows, Texts
 from tests.dedupe.corpora import judge_near, near_result, records, source
 
 ALL, BEST, LONGEST = ConflictPolicy
@@ -165,7 +165,9 @@ def test_prompts_of_one_digest_are_told_apart_by_their_text():
     nothing = np.zeros(3, np.uint64)
     sketches, filled = np.zeros((2, 3, 1), np.uint8), np.zeros((2, 3), np.uint8)
     both = np.stack([ends - 1, ends - 1]), np.stack([ends, ends])
-    read = Rows(data, *both, sketches, filled, nothing, nothing, nothing, np.zeros(3, np.uint32))
+    read = Rows(
+        Texts(data, *both), sketches, filled, nothing, nothing, nothing, np.zeros(3, np.uint32)
+    )
     prompts = conflict.gather_prompts(read, np.arange(3), np.full(3, 7, np.uint64), ALL)
     assert prompts.first.tolist() == [0, 1, 0]
 
