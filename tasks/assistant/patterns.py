@@ -2,28 +2,13 @@
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import polars as pl
 
 CHARACTER_CLASS = re.compile(r"\[[^\]]*\]")
 WORD = r"\w"
-
-
-class RefusalWords(NamedTuple):
-    """How one language refuses: regular expressions, and what tells a hedge from a refusal.
-
-    `flat` and `unanswerable` stand in the first `opening_chars`, `opening` starts the response. It
-    is a hedge where, without the sentences of `advice`, at least `answer_chars` characters follow
-    a `turn` ("However, ..."), or `max_chars` follow the refusal at all.
-    """
-
-    flat: str
-    unanswerable: str
-    opening: str
-    turn: str
-    advice: str
-    opening_chars: int
-    answer_chars: int
-    max_chars: int
+# Alternatives in one automaton: fewer compile for longer, more outgrow its cache and crawl.
+AT_ONCE = 6
 
 
 def either(lines: str) -> str:
@@ -40,6 +25,17 @@ def any_of(patterns: Iterable[str]) -> str:
     """
     joined = "|".join(patterns).replace("['’]", "(?:'|’)").replace(r"\W", r"[^\w]")
     return f"(?i-u:{CHARACTER_CLASS.sub(_with_its_alphabet, joined)})"
+
+
+def first_of(text: pl.Expr, patterns: Iterable[str]) -> pl.Expr:
+    """The words of the first pattern that is in the text, case aside; null where none is."""
+    return pl.coalesce(text.str.extract(f"({any_of(group)})", 1) for group in in_groups(patterns))
+
+
+def in_groups(patterns: Iterable[str]) -> list[list[str]]:
+    """The patterns, in order, by `AT_ONCE`."""
+    listed = list(patterns)
+    return [listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE)]
 
 
 def _with_its_alphabet(match: re.Match[str]) -> str:

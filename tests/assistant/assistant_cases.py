@@ -2,10 +2,23 @@
 
 `identity` and `both` are claims, `refusal` and `both` are refusals, `clean` is neither. A refusal
 leaves the user without an answer (rules, no access, nothing given, "As an AI, I have no ..."); a
-disclaimer that an answer follows is clean. Round 0 was written before the rules and split by a hash
-of its text; each later round was written after the rules, in other words, and judged once before
-the rules were changed by it. All rounds have been looked at since: what the tests assert is that
-nothing is lost again.
+disclaimer that an answer follows is clean.
+
+Every round has been used to mend the rules since it was written; what the tests assert is that
+nothing is lost again, and says nothing of texts not seen. Round 0 was written before the rules and
+split by a hash of its text; rounds 1 to 9 are small ones. Round 10 was written by somebody who had
+not read the rules, rounds 11 to 13 by the author of the present ones; each was judged once before
+any rule was changed by it. Precision and recall then (2026-11-20), the honest figures for wording
+not seen, where the author could not be surprised by himself as a stranger will surprise him:
+
+    round  written                          cases   identity    refusal     the old rules, then
+    10     varied on purpose                349     -           -           0.94 0.60   0.93 0.36
+    11     varied still more                245     1.00 0.49   0.84 0.43   1.00 0.43   0.75 0.07
+    12     as in instruction corpora        163     1.00 0.93   0.93 0.97   1.00 0.68   0.97 0.63
+    13     as in chats, the rules settled    93     0.95 0.75   0.94 0.86   0.94 0.67   0.96 0.58
+
+One label of round 10 was corrected after its measurement (a claim that also refuses), and one case
+of round 12 taken out (it was in round 0 already).
 """
 
 import hashlib
@@ -15,6 +28,7 @@ import polars as pl
 
 FILE = Path(__file__).with_name("assistant_cases.tsv")
 HELD_OUT_BYTE = 102  # of 256: about 40 %
+UNSEEN_ROUNDS = (10, 11, 12, 13)
 
 
 def assistant_cases() -> pl.DataFrame:
