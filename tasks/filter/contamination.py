@@ -6,8 +6,22 @@ or characters where a script has no spaces):
 - `ngram` tokens or more: any run of `ngram` tokens, wherever it stands (Brown et al. 2020, n = 13);
 - 8 words or more, but fewer than `ngram` tokens: the whole text, wherever it stands;
 - 5 words (10 Chinese characters) or more: the whole text, standing as whole sentences or lines;
-- 3 words (6 Chinese characters) or more, with a question mark: the same, but in prompts only;
+- 3 words (6 Chinese characters) or more, and a question: the same, but in prompts only;
 - fewer: the whole text is the whole prompt. ("Yes" is an answer in many evaluation sets.)
+
+An item is its question, all of it, and may be the answer too. A text is a question that ends with a
+question mark, or that is all its item asks (`read_evaluation` says by which columns). The latter is
+found too where it stands alone, but for a label as `### Instruction:`, if it has a word and is of
+
+- 2 words (4 Chinese characters) or more: as a block between blank lines in a prompt;
+- 3 words (6 Chinese characters) or more, or with a question mark as many as that: as the response;
+- any length: as the last message of the user, or with one of its answers right after it, as if both
+  were one text.
+
+So every copy of an item's question as a prompt is found, and as a response if it has 3 words.
+A short answer alone is not an item, and a response that is "42" or "Yes" is nobody's copy.
+
+Every text is looked for as it is written, and as it is written in JSON.
 
 Beside this a whole prompt, or the last question of a talk, may be nearly an item's text or all of
 its texts together (`questions`): words changed here and there, options in another order.
@@ -25,7 +39,7 @@ For Chinese, 13 characters are about 8 words and a proverb of two lines can be a
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -33,11 +47,17 @@ from schemas.contamination import HIT, EvaluationCounts
 from schemas.filter import Contamination
 from schemas.reasons import DropReason
 from tasks.filter.evidence import EVIDENCE_CHARS, Rules, matched
+from tasks.filter.spellings import Spelling, spellings
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MAX_SHARING_ITEMS = 5
 EXCERPT_CHARS = 300
 LOADED_INDEXES = 2  # a refresh uses one
 MATCH = pl.Struct({"found": pl.String, "expected": pl.String})
+COUNTED = (Spelling.GIVEN, Spelling.WHOLE)
+MAX_LAST_CHARS = 200  # of a message that may be a short question
 QUESTIONS = {"item": pl.UInt32, "shingles": pl.List(pl.UInt64), "numbers": pl.UInt64}
 
 
@@ -65,7 +85,10 @@ class EvaluationIndex:
 
 
 def index_texts(texts: pl.DataFrame, ngram: int) -> EvaluationIndex:
-    """The index of evaluation texts: one row per text, columns `set`, `row`, `text`, in order."""
+    """The index of evaluation texts: one row per text, in order.
+
+    Columns: `set`, `row`, `text`, `asked` (whether the text is of what its item asks).
+    """
     from tasks.filter.ngrams import item_hashes
     from tasks.fold import text_buffers
 
@@ -77,13 +100,14 @@ def index_texts(texts: pl.DataFrame, ngram: int) -> EvaluationIndex:
         .select(pl.col("item").cast(pl.UInt32), "set", "row", "excerpt")
     )
     numbered = texts.join(items, on=["set", "row"], how="left", maintain_order="left")
-    asks = texts["text"].str.contains(r"[?？]\W*$").to_numpy()
-    runs = item_hashes(text_buffers(texts["text"]), ngram, asks)
-    runs = runs.hstack(numbered.select("item", "set")[runs["text"]])
-    questions = _questions(numbered)
-    return EvaluationIndex(
-        ngram, _without_scaffolding(runs), items, questions, _counts(items, runs, questions)
-    )
+    spelled = spellings(numbered)
+    asks = spelled["text"].str.contains(r"[?？]\W*$").to_numpy()
+    whole = spelled["whole"].to_numpy()
+    runs = item_hashes(text_buffers(spelled["text"]), ngram, asks, whole)
+    runs = runs.hstack(spelled.select("item", "set", "spelling")[runs["text"]])
+    questions = _questions(spelled)
+    counts = _counts(items, runs.filter(pl.col("spelling").is_in(COUNTED)), questions)
+    return EvaluationIndex(ngram, _without_scaffolding(runs), items, questions, counts)
 
 
 def _without_scaffolding(runs: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +118,7 @@ def _without_scaffolding(runs: pl.DataFrame) -> pl.DataFrame:
     own = (sharing <= MAX_SHARING_ITEMS) & pl.col("worded")
     long, opening = (pl.col("kind") == kind for kind in (NGRAM, OPENING))
     return (
-        runs.select("hash", "kind", "worded", "text", "item", "set")
+        runs.select("hash", "kind", "worded", "text", "item", "set", "spelling")
         .with_columns(own=own & ~opening)
         .filter(
             pl.col("own")
@@ -102,19 +126,29 @@ def _without_scaffolding(runs: pl.DataFrame) -> pl.DataFrame:
             | ~pl.col("own").any().over("item")
             | (long & ~pl.col("own").any().over("text"))
         )
+        .filter(_needed())
         .select("hash", "item")
         .unique()
         .sort("hash", "item")
     )
 
 
+def _needed() -> pl.Expr:
+    """Whether a text in JSON is not found by a run that the item has anyhow; true of the others."""
+    in_json = pl.col("spelling") == Spelling.JSON
+    known = pl.col("own") & in_json.not_().any().over("item", "hash")
+    return ~in_json | ~known.any().over("text")
+
+
 def _questions(texts: pl.DataFrame) -> pl.DataFrame:
-    """QUESTIONS of the items: each of their texts, and all of them together."""
+    """QUESTIONS of the items: each of their texts, all that they ask, and all of them together."""
     from tasks.filter.questions import MIN_SHINGLES, shingle_sets
 
-    several = texts.filter(pl.len().over("item") > 1)
+    given = texts.filter(pl.col("spelling") == Spelling.GIVEN)
+    several = given.filter(pl.len().over("item") > 1)
     together = several.group_by("item", maintain_order=True).agg(pl.col("text").str.join("\n"))
-    asked = pl.concat([texts.select("item", "text"), together])
+    each = texts.filter(pl.col("spelling").is_in(COUNTED)).select("item", "text")
+    asked = pl.concat([each, together])
     sets = asked.select("item").hstack(shingle_sets(asked["text"]))
     return (
         sets.filter(pl.col("shingles").list.len() >= MIN_SHINGLES)
@@ -182,10 +216,7 @@ def overlap(index: EvaluationIndex, contamination: Contamination) -> pl.Expr:
 
 def _overlap(parts: pl.Series, index: EvaluationIndex, contamination: Contamination) -> pl.Series:
     texts = parts.struct.unnest()
-    found = [
-        _first_match(texts["prompt"], index, prompts=True),
-        _first_match(texts["response"], index, prompts=False),
-    ]
+    found = [_first_match(part, index, kind) for part, kind in _parts(texts)]
     if contamination.questions.enabled:
         near = near_questions(texts, index, contamination)
         found_there = pl.col("asked").str.head(EVIDENCE_CHARS).alias("found")
@@ -199,12 +230,22 @@ def _overlap(parts: pl.Series, index: EvaluationIndex, contamination: Contaminat
     return pl.select(pl.coalesce(found).alias(parts.name)).to_series()
 
 
-def _first_match(texts: pl.Series, index: EvaluationIndex, *, prompts: bool) -> pl.Series:
+def _parts(texts: pl.DataFrame) -> "tuple[tuple[pl.Series, np.uint64], ...]":
+    """What is looked through of `prompt`, `question` and `response`, and as which part of a row."""
+    from tasks.filter.ngrams import LAST_MESSAGE, PROMPT, RESPONSE
+
+    question = pl.col("question")
+    short = (question != pl.col("prompt")) & (question.str.len_chars() <= MAX_LAST_CHARS)
+    last = texts.select(pl.when(short).then(question)).to_series()
+    return (texts["prompt"], PROMPT), (last, LAST_MESSAGE), (texts["response"], RESPONSE)
+
+
+def _first_match(texts: pl.Series, index: EvaluationIndex, part: "np.uint64") -> pl.Series:
     from tasks.filter.ngrams import first_matches
     from tasks.fold import text_buffers
 
     hashes, owners = index.hashes["hash"].to_numpy(), index.hashes["item"].to_numpy()
-    matches = first_matches(text_buffers(texts), index.ngram, hashes, owners, prompts)
+    matches = first_matches(text_buffers(texts), index.ngram, hashes, owners, part)
     piece = (
         pl.col("whole").cast(pl.Binary).bin.slice(pl.col("start"), pl.col("end") - pl.col("start"))
     )
@@ -263,7 +304,7 @@ def list_hits(
 
     `rows`: columns `record_id`, `source_row`, `prompt`, `response`, `question`.
     """
-    from tasks.filter.ngrams import NGRAM, SENTENCE, all_matches
+    from tasks.filter.ngrams import NGRAM, RESPONSE, SENTENCE, all_matches
     from tasks.fold import text_buffers
 
     hashes, owners = index.hashes["hash"].to_numpy(), index.hashes["item"].to_numpy()
@@ -278,14 +319,12 @@ def list_hits(
         matches.group_by("text", "item")
         .agg(how.first().alias("how"), pl.len().alias("runs"))
         .select(
-            "text", "item", "how", "runs", similarity=pl.lit(None, pl.Float32), part=pl.lit(part)
+            *("text", "item", "how", "runs"),
+            similarity=pl.lit(None, pl.Float32),
+            part=pl.lit("response" if part == RESPONSE else "prompt"),
         )
-        for part in ("prompt", "response")
-        if (
-            matches := all_matches(
-                text_buffers(rows[part]), index.ngram, hashes, owners, part == "prompt"
-            )
-        ).height
+        for texts, part in _parts(rows)
+        if (matches := all_matches(text_buffers(texts), index.ngram, hashes, owners, part)).height
     ]
     if contamination.questions.enabled:
         near = near_questions(rows, index, contamination).with_row_index("text")

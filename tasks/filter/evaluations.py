@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -14,14 +15,24 @@ from schemas.filter import EvaluationSet
 GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 FORMATS = "JSON Lines, JSON, CSV, TSV or Parquet, gzipped or not"
 NESTING = 4  # how deep structs inside items are opened
+# What evaluation sets call the columns that make up their question, in full or after the last dot.
+QUESTION_NAMES = frozenset(
+    {
+        *("question", "questions", "prompt", "instruction", "input", "problem", "query", "goal"),
+        *("sentence", "text", "ctx", "context", "passage", "premise", "turns"),
+        *("问题", "题目", "题干", "指令", "输入"),
+    }
+)
+NESTED_QUESTION_NAMES = frozenset({"question", "prompt", "stem", "content", "题干"})
 
 
 def read_evaluation(evaluation: EvaluationSet) -> pl.DataFrame:
     """The texts of an evaluation set: one row per non-empty text of an item.
 
-    Columns: `row` (UInt32, the item's position in the file, from 0) and `text` (String). Texts are
-    the columns of strings (all, or those the recipe names), lists of strings, and both inside
-    structs, as `question.stem`.
+    Columns: `row` (UInt32, the item's position in the file, from 0), `text` (String) and `asked`,
+    whether it is of what the item asks. Texts are the columns of strings (all, or those the recipe
+    names), lists of strings, and both inside structs and lists of structs, as `question.stem`. What
+    an item asks is in the columns with a name of `QUESTION_NAMES`, or else in the first.
 
     Raises:
         ConfigError: the file is missing or unreadable, lacks a named column, has no column of text
@@ -42,24 +53,36 @@ def read_evaluation(evaluation: EvaluationSet) -> pl.DataFrame:
             f"{where}: no column holds text; found {_described(opened)}. Name a file whose items "
             "have their text as strings."
         )
+    columns = evaluation.columns or tuple(texts)
     rows = (
         opened.lazy()
         .with_row_index("row")
-        .select(
-            "row", *(_as_list(name, opened.schema[name]) for name in evaluation.columns or texts)
-        )
-        .unpivot(index="row", value_name="text")
+        .select("row", *(_as_list(name, opened.schema[name]) for name in columns))
+        .unpivot(index="row", variable_name="column", value_name="text")
         .explode("text")
         .filter(pl.col("text").str.contains(r"\S"))
-        .select(pl.col("row").cast(pl.UInt32), "text")
+        .select(
+            pl.col("row").cast(pl.UInt32), "text", asked=pl.col("column").is_in(_asking(columns))
+        )
         .collect()
     )
     if rows.is_empty():
         raise ConfigError(
             f"{where}: no item with any text, expected at least one; columns "
-            f"{', '.join(evaluation.columns or texts)}. Check that the file is complete."
+            f"{', '.join(columns)}. Check that the file is complete."
         )
     return rows.sort("row", maintain_order=True)
+
+
+def _asking(columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that hold what an item asks."""
+    known = (
+        name
+        for name in columns
+        if name.lower() in QUESTION_NAMES
+        or name.lower().rpartition(".")[2] in NESTED_QUESTION_NAMES
+    )
+    return tuple(known) or tuple(columns[:1])
 
 
 def _frame(evaluation: EvaluationSet) -> pl.DataFrame:
@@ -114,14 +137,32 @@ def _parsed(data: bytes, suffix: str) -> pl.DataFrame:
 
 
 def _open_structs(items: pl.DataFrame) -> pl.DataFrame:
+    """The items with the fields of structs, and of structs in lists, as columns `name.field`."""
     for _ in range(NESTING):
-        structs = [name for name, dtype in items.schema.items() if dtype == pl.Struct]
-        if not structs:
+        schema = items.schema.items()
+        structs = [name for name, dtype in schema if dtype == pl.Struct]
+        lists = {
+            name: dtype.inner
+            for name, dtype in schema
+            if isinstance(dtype, pl.List) and isinstance(dtype.inner, pl.Struct)
+        }
+        if not structs and not lists:
             break
-        items = items.with_columns(
-            pl.col(name).name.prefix_fields(f"{name}.") for name in structs
-        ).unnest(structs)
+        fields = [
+            _field_of_each(name, field.name) for name, one in lists.items() for field in one.fields
+        ]
+        items = (
+            items.with_columns(fields)
+            .drop(*lists)
+            .with_columns(pl.col(name).name.prefix_fields(f"{name}.") for name in structs)
+            .unnest(structs)
+        )
     return items
+
+
+def _field_of_each(name: str, field: str) -> pl.Expr:
+    values = pl.col(name).list.eval(pl.element().struct.field(field))
+    return values.alias(f"{name}.{field}")
 
 
 def _is_text(dtype: pl.DataType) -> bool:

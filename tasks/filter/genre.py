@@ -20,7 +20,7 @@ _CODE = either(rf"""
 _TABLE = r"(?m:^[^\n|]*\|[^\n|]*\|)|(?m:^\s*[-+=|_]{3,}\s*$)|\t[^\n\t]*\t"
 _VERSE = (
     r"(?i:song|lyric|poem|poetry|rap(?-u:\b)|verse|chorus|rhyme|haiku|limerick|melod|chant|music|beat"
-    r"|riff|jingle|lullaby|ballad|anthem|hymn|chord)|歌|诗|词|曲|旋律|合唱|押韵|童谣|口号"
+    r"|riff|jingle|lullaby|ballad|anthem|hymn|chord|couplet|sonnet|stanza)|歌|诗|词|曲|旋律|合唱|押韵|童谣|口号"
 )
 _ASKED_TO_REPEAT = (
     r"(?i:repeat|times|copies|rows|columns|table|quiz|multiple.choice|list of|schedule|plan|html|"
@@ -28,7 +28,14 @@ _ASKED_TO_REPEAT = (
 )
 _MADE_OF_SIGNS = (
     r"(?i:emoji|emoticon|ascii|symbols?|unicode|morse|art(?-u:\b)|draw|braille|chess|diagram"
-    r"|flow ?chart|tree|table|grid|box)|表情|颜文字|符号|字符|摩尔斯|绘|画|图|表|树"
+    r"|flow ?chart|tree|table|grid|box|sudoku|crossword|puzzle|maze|pixel|zalgo)"
+    r"|表情|颜文字|符号|字符|摩尔斯|绘|画|图|表|树|数独|填字|迷宫|像素"
+)
+_ABOUT_WORDING = (
+    r"(?i-u:\b(?:sentences?|words?|phrases?|clauses?|verbs?|tenses?|grammar\w*|conjugat\w*"
+    r"|prepositions?|parse|sort|arrange|rearrange|reorder|delete|remove|blanks?|complete|finish"
+    r"|start of|beginning of|opening line|titles?|headlines?|slogans?|equations using|forms?)\b)"
+    r"|句|词|短语|语法|介词|排序|重排|删除|填空|完成|标题|口号"
 )
 
 
@@ -50,6 +57,11 @@ def asks_for_verse(question: pl.Expr) -> pl.Expr:
 def asks_for_repeats(question: pl.Expr) -> pl.Expr:
     """Something is asked for whose parts are alike: rows, a quiz, a plan, ten copies."""
     return question.str.contains(_ASKED_TO_REPEAT)
+
+
+def about_wording(question: pl.Expr) -> pl.Expr:
+    """The user works on words and sentences: an answer may be any piece of one."""
+    return question.str.contains(_ABOUT_WORDING)
 
 
 def asks_for_signs(question: pl.Expr) -> pl.Expr:

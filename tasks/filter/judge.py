@@ -8,7 +8,8 @@ from schemas.record import VERDICT
 from tasks.filter.contamination import EvaluationIndex, contamination_rules, overlap
 from tasks.filter.evidence import Rules
 from tasks.filter.identity import identity_rules
-from tasks.filter.language import language_columns, language_rules
+from tasks.filter.language import language_rules, told_columns
+from tasks.filter.licence import licence_rules
 from tasks.filter.privacy import privacy_rules
 from tasks.filter.quality import quality_rules
 from tasks.filter.rules import echo_rules, length_rules, placeholder_rules
@@ -26,16 +27,29 @@ def judge(
 
 
 def judge_with_hits(
-    records: pl.LazyFrame, rules: Filter, evaluations: EvaluationIndex | None = None
+    records: pl.LazyFrame,
+    rules: Filter,
+    evaluations: EvaluationIndex | None = None,
+    languages: pl.DataFrame | None = None,
 ) -> pl.LazyFrame:
     """One row per record: `verdict`, a struct of VERDICT, and `is_hit`, whatever that says.
 
     `is_hit`: the row holds an evaluation item or nearly asks it; another reason may come first.
+    `languages` is what `row_languages` says of the same rows; without it, they are told anew.
     """
     table = rule_table(rules, evaluations)
+    texts = records.select(
+        *("source", "licence", "tools"),
+        prompt=prompt(),
+        response=response(),
+        question=question(),
+    )
+    if languages is not None:
+        texts = pl.concat([texts, languages.lazy()], how="horizontal")
+    elif rules.language.enabled:
+        texts = texts.with_columns(**told_columns())
     return (
-        records.select("source", prompt=prompt(), response=response(), question=question())
-        .with_columns(**_derived(rules, evaluations))
+        texts.with_columns(**_derived(rules, evaluations))
         .with_columns(
             one.alias(f"{reason}.{part}")
             for reason, evidence in table.items()
@@ -54,6 +68,7 @@ def _is_hit(table: Rules) -> pl.Expr:
 def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
     """The rules that the recipe switches on; adding one is adding a line."""
     return {
+        **licence_rules(rules.licences),
         **length_rules(rules.lengths),
         **echo_rules(rules.echo),
         **placeholder_rules(rules.placeholders),
@@ -67,7 +82,7 @@ def rule_table(rules: Filter, evaluations: EvaluationIndex | None) -> Rules:
 
 def _derived(rules: Filter, evaluations: EvaluationIndex | None) -> dict[str, pl.Expr]:
     """The further columns that the rules which are on read, by name."""
-    columns = language_columns(rules.language)
+    columns: dict[str, pl.Expr] = {}
     if rules.echo.enabled:
         for part in ("prompt", "response", "question"):
             columns[f"folded_{part}"] = folded(pl.col(part))

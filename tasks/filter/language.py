@@ -12,7 +12,14 @@ from schemas.language import Languages
 from schemas.reasons import DropReason
 from tasks.assistant.suspects import of_suspects
 from tasks.filter.evidence import Evidence, Rules
-from tasks.language import ENGLISH_WORDS, NEIGHBOURS, certain_languages, cjk_letters
+from tasks.filter.genre import holds_code
+from tasks.language import (
+    EAST_ASIAN,
+    ENGLISH_WORDS,
+    NEIGHBOURS,
+    certain_languages,
+    cjk_letters,
+)
 
 TAIL_CHARS = 300
 # A prompt that holds this much of the answer's script asks about a text in it, and an answer that
@@ -20,9 +27,14 @@ TAIL_CHARS = 300
 MANY_CJK_LETTERS = 10
 FEW_CJK_LETTERS = 3
 MIN_ENGLISH_WORDS = 2  # the, of, which ...: an English answer is more than names
+ENGLISH = rf"(?i-u:\b(?:{'|'.join(ENGLISH_WORDS)})\b)"
+# Words in a row with at most commas between them: lists of names and tables have none so long.
+SENTENCE = r"\p{L}[\p{L}\p{M}'’-]*(?:,? \p{L}[\p{L}\p{M}'’-]*){6}"
+# "Make a sentence with the word opulent" in Chinese is answered in English.
+LOWER_WORD = r"(?:^|[^A-Za-z])[a-z]{3}"
 MIN_LETTERS = 40  # of the Latin alphabet; a quarter of that in East Asian script
 MANY_LATIN_WORDS = 8
-CJK = ("zh", "ja", "ko")
+UNSPACED = (*EAST_ASIAN, "th", "lo", "km", "my")
 
 # fmt: off
 SCRIPTS = {
@@ -49,10 +61,8 @@ SPEAKS_OF_LANGUAGES = (
 # fmt: on
 
 
-def language_columns(rules: Languages) -> dict[str, pl.Expr]:
+def told_columns() -> dict[str, pl.Expr]:
     """The columns that the rules read: ISO 639-1 codes, null where nothing is certain."""
-    if not rules.enabled:
-        return {}
     return {f"{part}_language": told(pl.col(part)) for part in ("prompt", "response")}
 
 
@@ -78,6 +88,9 @@ def not_allowed(rules: Languages) -> Evidence:
 
     With `drop_unknown`, so is a row of which neither part's language can be told.
 
+    Measured on the same rows, with English and Chinese allowed: 120 rows, all read; 117 are in the
+    language said, three in two.
+
     False positive, known: an English answer that is mostly a French quotation.
     """
     found = pl.coalesce(
@@ -94,8 +107,12 @@ def not_allowed(rules: Languages) -> Evidence:
 def mismatch() -> Evidence:
     """The response is in another language than the prompt, which did not ask for one.
 
-    Passes: a prompt that speaks of languages or of translating, or holds a text in the response's
-    language; neighbouring languages (Norwegian and Danish); what cannot be told for certain.
+    Passes: a prompt that speaks of languages or of translating, or holds a text or a word in the
+    response's language; neighbouring languages (Norwegian and Danish); code, tables, lists of names
+    and what else has no seven words in a row; what cannot be told for certain.
+
+    Measured on 150,650 rows of 14 real corpora: 7 rows, all read, all of them answered in English
+    to a Chinese question.
 
     False positive, known: a line of a song asked for by its title.
     """
@@ -117,26 +134,27 @@ def _unasked(rows: pl.LazyFrame) -> pl.LazyFrame:
     prompt, response, language = pl.col("prompt"), pl.col("response"), pl.col("response_language")
     many_words = rf"(?:\b\p{{Latin}}+[^\p{{L}}]+){{{MANY_LATIN_WORDS - 1}}}\p{{Latin}}"
     holds_it = (
-        pl.when(language.is_in(CJK))
+        pl.when(language.is_in(EAST_ASIAN))
         .then(cjk_letters(prompt) >= MANY_CJK_LETTERS)
-        .when(pl.col("prompt_language").is_in(CJK))
-        .then(prompt.str.contains(many_words))
+        .when(pl.col("prompt_language").is_in(EAST_ASIAN))
+        .then(prompt.str.contains(rf"{many_words}|{LOWER_WORD}"))
         .otherwise(told(prompt.str.tail(TAIL_CHARS)).ne_missing(pl.col("prompt_language")))
     )
     goes_on = told(response.str.tail(TAIL_CHARS)) == language
     cjk = cjk_letters(response)
-    quotes = ~language.is_in(CJK) & (cjk > FEW_CJK_LETTERS)
+    quotes = ~language.is_in(EAST_ASIAN) & (cjk > FEW_CJK_LETTERS)
     written = pl.all_horizontal(
         text.str.count_matches(r"\p{L}") + 3 * cjk_letters(text) >= MIN_LETTERS
         for text in (prompt, response)
     )
-    sentences = (language != "en") | (
-        response.str.count_matches(ENGLISH_WORDS) >= MIN_ENGLISH_WORDS
+    sentences = language.is_in(UNSPACED) | response.str.contains(SENTENCE) & (
+        (language != "en") | (response.str.count_matches(ENGLISH) >= MIN_ENGLISH_WORDS)
     )
     unasked = (
         ~prompt.str.contains(SPEAKS_OF_LANGUAGES)
         & ~holds_it
         & ~quotes
+        & ~holds_code(response)
         & written
         & sentences
         & goes_on
@@ -149,6 +167,9 @@ def untranslated(rules: Languages) -> Evidence:
 
     Where the declared languages have a script of their own, one part may be too short to tell, if
     neither holds a letter of it; otherwise both must be told, and alike.
+
+    Measured on the same rows: 3,352, all but three of them in one source that was translated in
+    part; 60 were read, all of them left in English.
 
     False positive, known: English small talk in a Chinese source that means it ("How are you?").
     """

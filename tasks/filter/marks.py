@@ -56,9 +56,9 @@ def symbol_rules(bounds: Symbols) -> Rules:
     letter; ASCII, punctuation and mathematical operators are none, so that code, tables and
     formulas pass. Left alone: rows that ask for emoji, drawings, charts or tables.
 
-    Measured on the same rows: 7, six of them heaps of accents. Off by default for want of rows.
+    Measured on the same rows: 6, all of them heaps of accents. Off by default for want of rows.
 
-    False positive, known: the seventh, a Sudoku drawn with blocks.
+    False positive, known: a level of a game drawn with blocks, asked for by its name alone.
     """
     if not bounds.enabled:
         return {}

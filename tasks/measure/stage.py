@@ -7,6 +7,7 @@ from tasks.measure.rows import measure_rows
 from tasks.measure.tokens import find_tokenizer, library_versions
 from tasks.shards import scan_shard, write_shard
 from tasks.stages import finish, finished, stage_digest, stage_key
+from tasks.told import shard_languages
 
 STAGE = "measure"
 
@@ -27,7 +28,7 @@ def measure_stage(lake: Lake, shard: ShardRef, measure: Measure) -> StageManifes
     done = finished(lake, STAGE, digest)
     if done is not None:
         return done
-    metrics = measure_rows(scan_shard(lake, shard), tokenizer)
+    metrics = measure_rows(scan_shard(lake, shard), tokenizer, shard_languages(lake, shard))
     folder = stage_key(STAGE, digest)
     written = write_shard(metrics, lake, f"{folder}/part-00000.parquet", source=shard.source)
     return finish(

@@ -1,7 +1,5 @@
 """The evaluation sets of a stored recipe, from where they lie now."""
 
-from pathlib import Path
-
 from pydantic import ValidationError
 
 from schemas.errors import ConfigError
@@ -28,18 +26,15 @@ def _at_hand(lake: Lake, one: EvaluationSet) -> EvaluationSet:
     """The set as a file of this machine: one that was downloaded lies in the lake."""
     if one.upstream is None:
         return one
-    key = f"raw/{one.upstream.name}"
-    kept = (
-        [Path(lake.at(file)) for file in lake.keys(key) if file.endswith("/receipt.json")]
-        if lake.folder
-        else []
-    )
-    for path in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True):
+    there = lake.entries(f"raw/{one.upstream.name}")
+    kept = [entry for entry in there if entry.key.endswith("/receipt.json")]
+    for entry in sorted(kept, key=lambda entry: entry.modified_at, reverse=True):
         try:
-            receipt = RawReceipt.model_validate_json(path.read_bytes())
+            receipt = RawReceipt.model_validate_json(lake.read(entry.key))
         except ValidationError:
             continue
-        return one.at(lake.at(f"{receipt.uri}/{receipt.files[0].name}"))
+        file = receipt.files[0]
+        return one.at(str(lake.local(f"{receipt.uri}/{file.name}", file.sha256)))
     raise ConfigError(
         f"evaluation set {one.name!r} is not in the lake any more. Run the refresh again: it "
         "downloads it."

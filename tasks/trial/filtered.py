@@ -11,13 +11,15 @@ from schemas.reasons import DropReason, Stage
 from schemas.record import VERDICT
 from tasks.filter.contamination import EvaluationIndex, contamination_rules
 from tasks.filter.judge import judge, rule_table
-from tasks.lake import Lake
+from tasks.lake import Lake, digest_of
 from tasks.receipts import Receipts
-from tasks.shards import scan_shard
+from tasks.shards import scan_shard, write_shard
+from tasks.stages import drops_by_reason, finish, stage_key
 from tasks.trial.outcome import EXAMPLE, Trial
 from tasks.trial.rule import Path, alone
 
 CONTAMINATION = "contamination"
+TRIAL = "trial"  # the folder of stages that holds verdicts of no recipe that was refreshed
 Evaluations = Callable[[], EvaluationIndex | None]
 RECORD_COLUMNS = ("source", "source_row", "record_id", "messages")
 
@@ -53,16 +55,18 @@ def try_filter(
     evaluations: Evaluations,
     source: str | None,
     trial: Trial,
-) -> Trial:
-    """What the changed rule would drop, and what it would let pass, of one source or of all.
+) -> tuple[StageManifest, ...]:
+    """Count in `trial` what the changed rule would drop and let pass, of one source or of all.
 
     The changed rule alone judges every row; all rules judge those that had fallen to it and that it
-    lets pass. `evaluations` gives the recipe's, if they are needed and can be had. What dedupe and
-    sampling would make of rows that pass anew, and of copies of rows that fall, is not tried.
+    lets pass. `evaluations` gives the recipe's, if they are needed and can be had. Returns the
+    filter's receipts, with those of this trial in the place of what would be another verdict: they
+    drop the same rows as the changed recipe's would, for those stages that are asked after it.
     """
     only = alone(change.after, change.path)
     held_against = evaluations() if CONTAMINATION in change.path else None
     reasons = list(change.reasons)
+    judged = {one.parents[0].uri: one for one in receipts.of(Stage.FILTER)}
     for shard, before in _shards(lake, receipts, source):
         records = scan_shard(lake, shard)
         after = judge(records, only, held_against).collect()
@@ -70,29 +74,61 @@ def try_filter(
         breaks = after["drop_reason"].is_not_null() & before["filter"].is_null()
         falls, covered = breaks & published, breaks & ~published
         freed = after["drop_reason"].is_null() & before["filter"].is_in(reasons).fill_null(False)
-        freed &= ~before["before_filter"]
         trial.rows += shard.rows
         trial.published += int(published.sum())
         trial.covered += int(covered.sum())
+        old, asked_before = before.select(*VERDICT), before["before_filter"]
         if falls.any():
             trial.dropped.add(_texts(records).hstack(after).filter(falls))
+        now = after
         if freed.any():
-            old = before.select(*VERDICT)
-            trial.released.add(_free(records, freed, old, change.after, evaluations()))
-    return trial
+            now = _in_places(after, freed, _judged(records, freed, change.after, evaluations()))
+            passes = freed & now["drop_reason"].is_null() & ~asked_before
+            if passes.any():
+                trial.released.add(_texts(records).hstack(old).filter(passes).select(EXAMPLE))
+        if breaks.any() or freed.any():
+            verdicts = _in_places(old, breaks | freed, now.filter(breaks | freed))
+            judged[shard.uri] = _receipt(lake, judged[shard.uri], verdicts, change)
+    return tuple(judged.values())
 
 
-def _free(
-    records: pl.LazyFrame,
-    freed: pl.Series,
-    old: pl.DataFrame,
-    rules: Filter,
-    evaluations: EvaluationIndex | None,
+def _judged(
+    records: pl.LazyFrame, freed: pl.Series, rules: Filter, evaluations: EvaluationIndex | None
 ) -> pl.DataFrame:
-    """Those of the freed rows that no other rule of the filter drops, with their old verdict."""
-    now = judge(records.collect().filter(freed).lazy(), rules, evaluations).collect()
-    rows = _texts(records).hstack(old).filter(freed)
-    return rows.filter(now["drop_reason"].is_null()).select(EXAMPLE)
+    """VERDICT of all rules on the freed rows alone."""
+    return judge(records.collect().filter(freed).lazy(), rules, evaluations).collect()
+
+
+def _in_places(verdicts: pl.DataFrame, places: pl.Series, others: pl.DataFrame) -> pl.DataFrame:
+    """The verdicts with others where `places` is true, in their order."""
+    order = pl.int_range(verdicts.height, dtype=pl.UInt32, eager=True)
+    inserted = (places.cast(pl.UInt32).cum_sum() + (verdicts.height - 1)).alias("row")
+    rows = order.zip_with(~places, inserted)
+    return pl.concat([verdicts, others.select(verdicts.columns)])[rows]
+
+
+def _receipt(
+    lake: Lake, old: StageManifest, verdicts: pl.DataFrame, change: Change
+) -> StageManifest:
+    """The receipt of other verdicts on a shard, which now lie in the trials' folder of the lake."""
+    (shard,) = old.parents
+    rules = change.after.model_dump(mode="json")
+    digest = digest_of({"verdicts": old.digest, "rule": change.path, "rules": rules})
+    key = f"{stage_key(TRIAL, digest)}/part-00000.parquet"
+    drops = drops_by_reason(verdicts["drop_reason"], Stage.FILTER, shard.source or "unknown")
+    return finish(
+        lake,
+        StageManifest(
+            stage=TRIAL,
+            digest=digest,
+            uri=stage_key(TRIAL, digest),
+            parents=old.parents,
+            rows_in=shard.rows,
+            rows_out=shard.rows - sum(drop.rows for drop in drops),
+            drops=drops,
+            shards=(write_shard(verdicts, lake, key, source=shard.source),),
+        ),
+    )
 
 
 def _texts(records: pl.LazyFrame) -> pl.DataFrame:

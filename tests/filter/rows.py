@@ -11,7 +11,7 @@ from schemas.filter import (
     Placeholders,
 )
 from schemas.privacy import Privacy
-from schemas.quality import NoContent, Quality
+from schemas.quality import Quality
 from schemas.record import RECORD
 
 NOTHING = Filter(
@@ -20,7 +20,7 @@ NOTHING = Filter(
     placeholders=Placeholders(enabled=False),
     identity=ModelIdentity(enabled=False),
     privacy=Privacy(**dict.fromkeys(Privacy.model_fields, False)),
-    quality=Quality(no_content=NoContent(enabled=False)),
+    quality=Quality(**{name: type(rule)(enabled=False) for name, rule in Quality()}),
     contamination=Contamination(enabled=False),
 )
 

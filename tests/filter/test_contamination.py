@@ -22,13 +22,13 @@ HAN = "今天天气很好我们去公园"
 
 
 def index(*items: str | tuple[str, ...], ngram: int = 6) -> EvaluationIndex:
-    """An index of one set called `made`; an item is a text or several."""
+    """An index of one set called `made`; an item is a text or several, the first its question."""
     texts = [
-        ("made", row, text)
+        ("made", row, text, place == 0)
         for row, item in enumerate(items)
-        for text in ((item,) if isinstance(item, str) else item)
+        for place, text in enumerate((item,) if isinstance(item, str) else item)
     ]
-    schema = {"set": pl.String, "row": pl.UInt32, "text": pl.String}
+    schema = {"set": pl.String, "row": pl.UInt32, "text": pl.String, "asked": pl.Boolean}
     return index_texts(pl.DataFrame(texts, schema=schema, orient="row"), ngram)
 
 

@@ -69,7 +69,9 @@ def made_or_real(name: str) -> tuple[EvaluationIndex, pl.DataFrame]:
     if name == "made":
         rows = [(row, *item) for row, item in enumerate(MADE)]
         items = pl.DataFrame(rows, schema=["row", "question", "answer"], orient="row")
-        texts = items.unpivot(index="row", value_name="text").sort("row", maintain_order=True)
+        texts = items.unpivot(index="row", variable_name="column", value_name="text")
+        texts = texts.sort("row", maintain_order=True)
+        texts = texts.select("row", "text", asked=pl.col("column") == "question")
     else:
         file, *columns = SETS[name]
         given = [
@@ -81,8 +83,9 @@ def made_or_real(name: str) -> tuple[EvaluationIndex, pl.DataFrame]:
         asked, answered = (one.group_by("row").agg(pl.col("text").first()) for one in given)
         items = asked.join(answered, on="row", how="left").sort("row")
         items = items.select("row", question="text", answer="text_right")
-        texts = pl.concat(given).sort("row", maintain_order=True)
-    texts = texts.select(pl.lit(name).alias("set"), pl.col("row").cast(pl.UInt32), "text")
+        asked_first = (one.with_columns(asked=pl.lit(at == 0)) for at, one in enumerate(given))
+        texts = pl.concat(asked_first).sort("row", maintain_order=True)
+    texts = texts.select(pl.lit(name).alias("set"), pl.col("row").cast(pl.UInt32), "text", "asked")
     return index_texts(texts, 13), items
 
 

@@ -13,7 +13,7 @@ ITEMS = [
     {"id": 1, "question": "Why?", "answer": "Because."},
     {"id": 2, "question": "How?", "answer": ""},
 ]
-ALL_TEXTS = [(0, "Why?"), (0, "Because."), (1, "How?")]
+ALL_TEXTS = [(0, "Why?", True), (0, "Because.", False), (1, "How?", True)]
 LINES = "\n".join(json.dumps(item) for item in ITEMS).encode()
 ARRAY = json.dumps(ITEMS, indent=2).encode()
 
@@ -51,14 +51,14 @@ def test_every_format_gives_the_texts_of_its_items(name, tmp_path):
     path.write_bytes(FORMATS[name])
     texts = read_evaluation(EvaluationSet(name="made", path=str(path)))
     assert texts.rows() == (ALL_TEXTS[:2] if name.startswith("one") else ALL_TEXTS)
-    assert texts.schema == {"row": pl.UInt32, "text": pl.String}
+    assert texts.schema == {"row": pl.UInt32, "text": pl.String, "asked": pl.Boolean}
 
 
 def test_named_columns_alone_are_read(tmp_path):
     path = tmp_path / "lines.jsonl"
     path.write_bytes(LINES)
     texts = read_evaluation(EvaluationSet(name="made", path=str(path), columns=("question",)))
-    assert texts.rows() == [(0, "Why?"), (1, "How?")]
+    assert texts.rows() == [(0, "Why?", True), (1, "How?", True)]
 
 
 def test_lists_and_structs_are_opened(tmp_path):
@@ -67,6 +67,43 @@ def test_lists_and_structs_are_opened(tmp_path):
     path.write_text(json.dumps(item))
     texts = read_evaluation(EvaluationSet(name="made", path=str(path)))
     assert sorted(texts["text"]) == ["Which?", "that", "this"]
+
+
+def test_structs_in_lists_are_opened(tmp_path):
+    path = tmp_path / "talks.jsonl"
+    turns = [{"role": "user", "content": "Which?"}, {"role": "user", "content": "Why so?"}]
+    path.write_text(json.dumps({"id": "a", "messages": turns}))
+    texts = read_evaluation(EvaluationSet(name="made", path=str(path), columns=MESSAGES[:1]))
+    assert texts["text"].to_list() == ["Which?", "Why so?"]
+
+
+MESSAGES = ("messages.content", "messages.role")
+# fmt: off
+ASKED = {  #                        columns                                          of these, what is asked
+    "by its name":                  (("id", "question", "answer"),                    {"question"}),
+    "in capitals":                  (("Category", "Question", "Best Answer"),         {"Question"}),
+    "several":                      (("instruction", "input", "output"),              {"instruction", "input"}),
+    "inside a struct":              (("question.stem", "question.choices.text"),      {"question.stem"}),
+    "no known name: the first":     (("frage", "antwort"),                            {"frage"}),
+    "in Chinese":                   (("编号", "题干", "答案"),                          {"题干"}),
+    "of a talk":                    (MESSAGES,                                        {"messages.content"}),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("columns", "asked"), ASKED.values(), ids=ASKED)
+def test_what_an_item_asks_is_told_by_the_names_of_its_columns(columns, asked, tmp_path):
+    item: dict = {}
+    for column in columns:
+        *outer, last = column.split(".")
+        inner = item
+        for name in outer:
+            inner = inner.setdefault(name, {})
+        inner[last] = column
+    path = tmp_path / "items.jsonl"
+    path.write_text(json.dumps(item))
+    texts = read_evaluation(EvaluationSet(name="made", path=str(path), columns=columns))
+    assert set(texts.filter("asked")["text"]) == asked
 
 
 def test_the_digest_is_of_the_content_and_not_of_its_packing(tmp_path):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from schemas.filter import Contamination, Filter, Lengths
 from schemas.language import Languages
+from schemas.licences import Licences
 from schemas.privacy import Policy, Privacy
 from schemas.quality import Quality
 from schemas.reasons import DropReason, Stage
@@ -16,7 +17,8 @@ from tests.filter.rows import NOTHING, records, talks
 ITEM = "one two three four five six seven eight nine ten eleven twelve thirteen"
 ITEMS = index_texts(
     pl.DataFrame(
-        {"set": ["made"], "row": [3], "text": [ITEM]}, schema_overrides={"row": pl.UInt32}
+        {"set": ["made"], "row": [3], "text": [ITEM], "asked": [True]},
+        schema_overrides={"row": pl.UInt32},
     ),
     13,
 )
@@ -76,6 +78,7 @@ def test_every_reason_of_this_stage_has_a_rule():
         ),
         privacy=Privacy(**dict.fromkeys(Privacy.model_fields, Policy.DROP)),
         quality=Quality(**{name: type(rule)(enabled=True) for name, rule in Quality()}),
+        licences=Licences(commercial=True),
     )
     assert set(rule_table(everything, ITEMS)) == {
         reason for reason in DropReason if reason.stage is Stage.FILTER

@@ -32,6 +32,8 @@ ALLOWED = {  #                   prompt    response   found
     "both, the response first": (FR,       DE,        "response in de"),
     "a short answer":           (ASK_EN,   "Oui",     None),
     "nothing to be told":       ("2 + 2",  "4",       None),
+    "names of bones":           (ASK_EN,   "C. Elevate posterior fornix",                           None),
+    "phonetic signs":           (ASK_EN,   "ˈmæɹi hæd ə ˈlɪtl ˈlæm, ænd ɪts flis wəz waɪt",      None),
     "code":                     (ASK_EN,   "def ajouter(somme):\n    return somme + 1", None),
 }
 # fmt: on
@@ -66,6 +68,8 @@ MATCHES = {  #                      prompt                                      
     "another one":                 (ASK_EN,                                            FR,                            "response in fr"),
     "English to Chinese":          (ASK_ZH,                                            EN,                            "response in en"),
     "Chinese to English":          (ASK_EN,                                            ZH,                            "response in zh"),
+    "Hindi, with vowel signs":     (ASK_EN,                                            "कल पूरे दिन तेज़ बारिश हुई थी, इसलिए मैंने किताबें पढ़ीं और शाम को मेरी बेटी के साथ चाय पी और बातें कीं थीं।", "response in hi"),
+    "Thai, without spaces":        (ASK_EN,                                            "เมื่อวานฝนตกหนักทั้งวันเราจึงอยู่บ้านอ่านหนังสือและทำอาหารด้วยกันทั้งครอบครัว", "response in th"),
     "a translation":               ("Translate: " + EN,                                FR,                            None),
     "a language is named":         ("Write two sentences in French about a rainy day", FR,                            None),
     "named in Chinese":            ("请用英文写一段关于下雨的话，大约二十个字左右",            EN,                            None),
@@ -73,6 +77,10 @@ MATCHES = {  #                      prompt                                      
     "about an English text":       ("请概括下面这一段话的主要内容：\n\n" + EN,              EN,                            None),
     "names":                       (ASK_ZH,                                            "QuickBooks, Xero, FreshBooks, Sage, Wave", None),
     "a short answer":              (ASK_ZH,                                            "Rain and snow",               None),
+    "a word asked for":            ("请用 opulent 这个字造一个优美的、和婚礼有关的例子好吗，谢谢你",  EN,                            None),
+    "a name in the question":      ("请说说 Golding 写的那本小说主要想告诉读者什么，越详细越好",     EN,                            "response in en"),
+    "a table of names":            (ASK_ZH,                                            "Person 1 | Monday | the house of Ann\nPerson 2 | Tuesday | the house of Bob", None),
+    "terms of six words":          (ASK_EN,                                            "cucchiaio, forchetta: metallo\nroccia, sabbia: pietra e terra", None),
     "code":                        (ASK_ZH,                                            "SELECT name, price\nFROM items\nWHERE price > 10", None),
     "goes on in the prompt's":     (ASK_ZH,                                            EN + "\n" + ZH * 20,           None),
     "neighbours":                  ("Igår regnade det hela dagen och vi stannade hemma hos oss.", "Det regnet hele dagen i går, og vi ble hjemme.", None),

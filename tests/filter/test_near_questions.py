@@ -26,8 +26,8 @@ ZH = "小明在商店里买了三支铅笔和两本练习本，每支铅笔两�
 
 def index(*items: str, ngram: int = 50) -> EvaluationIndex:
     texts = pl.DataFrame(
-        {"set": "made", "row": range(len(items)), "text": items},
-        schema={"set": pl.String, "row": pl.UInt32, "text": pl.String},
+        {"set": "made", "row": range(len(items)), "text": items, "asked": True},
+        schema={"set": pl.String, "row": pl.UInt32, "text": pl.String, "asked": pl.Boolean},
     )
     return index_texts(texts, ngram)
 
@@ -93,8 +93,8 @@ def test_the_last_question_of_a_talk_is_compared_too():
 
 
 def test_an_item_of_several_texts_is_compared_as_one_question_too():
-    texts = [("made", 0, text) for text in OPTIONS.split("\n")]
-    schema = {"set": pl.String, "row": pl.UInt32, "text": pl.String}
+    texts = [("made", 0, text, False) for text in OPTIONS.split("\n")]
+    schema = {"set": pl.String, "row": pl.UInt32, "text": pl.String, "asked": pl.Boolean}
     items = index_texts(pl.DataFrame(texts, schema=schema, orient="row"), 50)
     rows = talks(
         [

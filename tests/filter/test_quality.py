@@ -13,7 +13,12 @@ from tasks.filter.quality import quality_rules
 from tests.filter.rows import only, records
 
 EVERYTHING = Quality(**{name: type(rule)(enabled=True) for name, rule in Quality()})
-ON_BY_DEFAULT = {DropReason.NO_CONTENT}
+ON_BY_DEFAULT = {
+    DropReason.NO_CONTENT,
+    DropReason.TRUNCATED,
+    DropReason.UNOPENED_URL,
+    DropReason.MISSING_ATTACHMENT,
+}
 
 # fmt: off
 UNUSUAL = {

@@ -35,6 +35,12 @@ ANSWERS = {  #                          prompt                                  
     "a nod that was asked for":         ("Capitalise this sentence.\n\nof course", "Of course.",                     False),
     "a label":                          ("评价这篇博文，输出“好的”或“坏”。",          "好的。",                          False),
     "dots":                             ("Name a primate.",                        "...",                            True),
+    "many dots":                        (DRAW,                                     ". . . . . . . . . . .",          True),
+    "many Chinese dots":                ("列出三种水果。",                            "……………………………………",                    True),
+    "a rule of dashes":                 (DRAW,                                     "-----------",                    False),
+    "a receipt":                        ("列出三种水果。",                            "收到。",                          True),
+    "a receipt, in English":            ("Name a primate.",                        "Understood.",                    True),
+    "a receipt that was asked for":     ("Remember that I am Ann.",                "Understood.",                    False),
     "Chinese dots":                     ("列出三种水果。",                            "……",                             True),
     "dots asked for":                   ("Which punctuation is an ellipsis?",      "...",                            False),
     "not applicable":                   ("Name a primate.",                        "N/A",                            True),
@@ -78,6 +84,10 @@ GAPS = {  #                        prompt                              response 
     "gaps given":                  ("Shorten: I am [Your Name]",        "[Your Name]",                            None),
     "an index in code":            ("Take the first one.",              "return rows[name]",                      None),
     "a citation":                  ("Explain gravity.",                 "Masses attract each other [1].",         None),
+    "what somebody may say":       ("Name a way to begin a talk.",      'You could say: "Hi, I am [Your Name]."', None),
+    "a chromosome":                ("Which karyotype is it?",           "47,XXX or 45,X.",                        None),
+    "filler text asked about":     ("Is lorem ipsum Latin?",            "Lorem ipsum is scrambled Latin.",        None),
+    "a slogan":                    ("Create a tagline for a shop.",     "Save smartly at [Company Name]!",        None),
     "a list":                      ("Sort the words.",                  "[apple, pear]",                          None),
 }
 # fmt: on

@@ -46,6 +46,7 @@ SIGNS = {  #                     prompt                    response             
     "private use":               ("How are you?",           "\ue000" * 5,                  "5 symbols, 0 letters"),
     "piled accents":             ("How are you?",           "a" + "\u0326" * 8,            "5 symbols, 1 letters"),
     "emoji asked for":           ("Only emoji, please",     "😀" * 5,                      None),
+    "a Sudoku asked for":        ("Make a Sudoku puzzle",   "█" * 5,                       None),
     "a drawing asked for":       ("画一个方块",               "█" * 5,                       None),
     "code":                      ("How are you?",           "a[{}] += (b) => {;;}" * 9,    None),
     "a formula":                 ("How are you?",           "∑∫√≤≥±∞≈≠∂",                  None),

@@ -32,6 +32,23 @@ ENDS = {  #                       response                                      
     "a formula":                  (WHOLE + "Its colour is given by the formula c = a +,",         False),
     "a Chinese list of adjectives": ("橡树：坚固的，高大的，笔直的，厚实的，有弹性的，奢华的，独特的，直立的，长寿的，分枝的，茂密的，古老的，雄伟的，常绿的，挺拔的", False),
     "short":                      ("Leaves of the",                                               False),
+    "a cordial close":            (WHOLE + "\n\nWith all my love and very best wishes,",           False),
+    "before a price":             ("The total cost of the leaves is $",                           True),
+    "a price":                    ("The total cost of the leaves is $20",                         False),
+    "before a Chinese price":     ("十盒树叶的总成本是 $",                                           True),
+    "a regular expression":       ("It is matched by the expression ^[a-z]+$",                    False),
+    "before the end of a range":  ("The leaves are numbered from 1 to",                           True),
+    "before a Chinese end":       ("这些叶子的编号从 1 到",                                          True),
+    "a range":                    ("The leaves are numbered from 1 to 20",                        False),
+    "between one and":            ("Leaves cost anywhere between $13 and $",                      True),
+    "before a sum":               ("The number of green leaves is equal to",                      True),
+    "before a score":             ("If a leaf falls, the score of this round is",                 True),
+    "an indirect question":       ("Ask the shop what the total cost is",                         False),
+    "as it is":                   ("That is the way it is",                                       False),
+    "before the last number":     ("They have 1, 2, 4, 5, 10, and",                               True),
+    "in a character":             ("橡树的叶子是绿色的，尊\ufffd",                                    True),
+    "ten characters":             ("It costs $",                                                  True),
+    "nine characters":            ("It cost $",                                                   False),
 }
 # fmt: on
 
@@ -56,3 +73,20 @@ def test_verse_ends_where_it_likes():
     rules = only_quality(truncation=Truncation(enabled=True))
     verdict = judge(records(("Write a poem", f"{WHOLE}\nand all my leaves fall on the,")), rules)
     assert verdict.collect()["drop_reason"].to_list() == [None]
+
+
+# fmt: off
+WORDINGS = {  #              prompt                                          falls
+    "arithmetic":           ("What is 14 + 6?",                              True),
+    "a sentence to finish": ("Complete the sentence: the total is equal to", False),
+    "words to sort":        ("Sort the words of this line.",                 False),
+    "in Chinese":           ("把这些词排序。",                                  False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("prompt", "falls"), WORDINGS.values(), ids=WORDINGS)
+def test_an_answer_about_words_may_be_any_piece_of_a_sentence(prompt, falls):
+    rules = only_quality(truncation=Truncation(enabled=True))
+    verdict = judge(records((prompt, "The sum of 14 and 6 is equal to")), rules).collect()
+    assert verdict["drop_reason"].to_list() == [DropReason.TRUNCATED if falls else None]

@@ -9,11 +9,14 @@ import pytest
 
 from schemas.manifest import CorpusManifest, FailedSource, GateResult, Statistics
 from schemas.metrics import SAMPLE
+from schemas.page import words
+from schemas.page.drawing import INK
+from schemas.page.environment import FOLDER
 from schemas.reasons import DropReason
 from schemas.recipe import Gates
 from tasks.measure.gates import check_gates
 from tasks.measure.report import page as report
-from tasks.measure.report.charts import INK, STAGES, position
+from tasks.measure.report.charts import STAGES, position
 from tasks.measure.report.page import render_report
 from tasks.measure.summary import summarise
 from tests.measure.corpora import drop, judged, manifest, records, source
@@ -222,32 +225,32 @@ def test_of_each_reason_a_few_rows_are_shown_in_turn_from_each_source() -> None:
 
 
 def test_every_gate_and_every_colour_of_a_chart_has_its_words() -> None:
-    css = (report.FOLDER / "page.css").read_text()
+    css = (FOLDER / "page.css").read_text()
     assert set(report.GATE_NAMES) == set(Gates.model_fields)
     assert all(f'[fill="{colour}"]' in css for colour in (INK, *(c for _, c in STAGES.values())))
 
 
 # fmt: off
 WORDS = {  #                          found                                          expected
-    "a share":                       (report.percent(1, 3),                          "33.3\u202f%"),
-    "all of it":                     (report.percent(3, 3),                          "100.0\u202f%"),
-    "none of it":                    (report.percent(0, 3),                          "0.0\u202f%"),
-    "of nothing":                    (report.percent(0, 0),                          "–"),
-    "too little to round to nothing": (report.percent(1, 10_000),                    "<\u202f0.1\u202f%"),
-    "too much to round to all":      (report.percent(9_999, 10_000),                 ">\u202f99.9\u202f%"),
-    "a whole quantile":              (report.quantity(1200.0),                       "1,200"),
-    "a quantile between rows":       (report.quantity(1200.25),                      "1,200.25"),
-    "a change up":                   (report.signed(1200),                           "+1,200"),
-    "a change down":                 (report.signed(-3),                             "−3"),
-    "a change too small to show":    (report.signed(-0.001),                         "±0"),
-    "bytes":                         (report.size(999),                              "999\u202fB"),
-    "kilobytes":                     (report.size(1000),                             "1\u202fkB"),
-    "a text at the limit":           (report.excerpt("abcd", 4),                     "abcd"),
-    "a text beyond it":              (report.excerpt("abcde", 4),                    "abcd …"),
-    "what cannot be printed":        (report.excerpt("a\x00b\u202ec\nd"),            "a\ufffdb\ufffdc\nd"),
-    "a time":                        (report.when("2026-11-02T09:05:00+01:00"),      "2 November 2026, 08:05 UTC"),
-    "a language":                    (report.language("zh"),                         "Chinese (zh)"),
-    "a language without a name":     (report.language("unknown"),                    "unknown"),
+    "a share":                       (words.percent(1, 3),                          "33.3\u202f%"),
+    "all of it":                     (words.percent(3, 3),                          "100.0\u202f%"),
+    "none of it":                    (words.percent(0, 3),                          "0.0\u202f%"),
+    "of nothing":                    (words.percent(0, 0),                          "–"),
+    "too little to round to nothing": (words.percent(1, 10_000),                    "<\u202f0.1\u202f%"),
+    "too much to round to all":      (words.percent(9_999, 10_000),                 ">\u202f99.9\u202f%"),
+    "a whole quantile":              (words.quantity(1200.0),                       "1,200"),
+    "a quantile between rows":       (words.quantity(1200.25),                      "1,200.25"),
+    "a change up":                   (words.signed(1200),                           "+1,200"),
+    "a change down":                 (words.signed(-3),                             "−3"),
+    "a change too small to show":    (words.signed(-0.001),                         "±0"),
+    "bytes":                         (words.size(999),                              "999\u202fB"),
+    "kilobytes":                     (words.size(1000),                             "1\u202fkB"),
+    "a text at the limit":           (words.excerpt("abcd", 4),                     "abcd"),
+    "a text beyond it":              (words.excerpt("abcde", 4),                    "abcd …"),
+    "what cannot be printed":        (words.excerpt("a\x00b\u202ec\nd"),            "a\ufffdb\ufffdc\nd"),
+    "a time":                        (words.when("2026-11-02T09:05:00+01:00"),      "2 November 2026, 08:05 UTC"),
+    "a language":                    (words.language("zh"),                         "Chinese (zh)"),
+    "a language without a name":     (words.language("unknown"),                    "unknown"),
 }
 # fmt: on
 

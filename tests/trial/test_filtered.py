@@ -69,9 +69,10 @@ def tried(lake: Lake, rule: str, *settings: str, source: str | None = None) -> T
     path = find_rule(recipe, rule)
     after = changed(recipe, path, settings)
     change = Change(recipe.filter, after.filter, path[1:])
-    trial = Trial(Moved(9, 0), Moved(9, 0))
+    trial = Trial.empty(9, 0)
     receipts = judged(lake, recipe.filter)
-    return try_filter(lake, receipts, change, lambda: None, source, trial)
+    try_filter(lake, receipts, change, lambda: None, source, trial)
+    return trial
 
 
 def moved(rows: Moved) -> list[tuple[Any, ...]]:

@@ -1,28 +1,20 @@
-"""The report's charts: small Vega-Lite specs, drawn to SVG without a browser or a network.
+"""The report's charts: small Vega-Lite specs, drawn to SVG without a browser or a network."""
 
-Colours are those of the light page and nowhere else on it; the style sheet restates each of them
-as a variable, so that one drawing serves the light page, the dark page and the printer.
-"""
-
-import re
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from schemas.manifest import CorpusManifest, Histogram, LengthStats
+from schemas.page.drawing import ACCENT, GREY, INK, WIDTH, draw, labels_axis
 from schemas.reasons import Stage
 from tasks.measure.lengths import ALL
 
 if TYPE_CHECKING:
     import altair as alt
 
-INK, MUTED, GRID = "#1c2126", "#59636e", "#e2e5e9"
-PUBLISHED, READ = "#2b66a8", "#6b7682"
-FONT = "system-ui, Helvetica, Arial, sans-serif"
-WIDTH = 1040
+PUBLISHED, READ = ACCENT, GREY
 PANEL_WIDTH = 440
 BAR_STEP = 30
-LABEL_LIMIT = 200
 MOST_TICKS = 8
 SOURCE_STEP = 26
 
@@ -208,47 +200,6 @@ def _spread(data: pl.DataFrame, title: str, labels: bool) -> "alt.LayerChart | a
         base.mark_tick(color=READ, thickness=2, height=10).encode(x="p90:Q"),
     )
     return layers.properties(width=PANEL_WIDTH - 20, height=alt.Step(SOURCE_STEP))
-
-
-def labels_axis(labels: pl.Series) -> "alt.Axis":
-    """An axis of names with room for them: the reader's font may be wider than the one here."""
-    import altair as alt
-
-    room = min(8 * max(map(len, labels)), LABEL_LIMIT)
-    return alt.Axis(labelFontSize=13, labelLimit=LABEL_LIMIT, minExtent=room)
-
-
-def draw(chart: "alt.TopLevelMixin") -> str:
-    """The chart as one <svg> element for an HTML page: no address, no id, scaled by the page."""
-    import vl_convert
-
-    styled = chart.configure(
-        background="transparent",
-        font=FONT,
-        view={"stroke": None},
-        axis={
-            "labelColor": MUTED,
-            "titleColor": MUTED,
-            "labelFontSize": 12,
-            "titleFontSize": 12,
-            "titleFontWeight": "normal",
-            "gridColor": GRID,
-            "domainColor": GRID,
-            "tickColor": GRID,
-            "labelPadding": 6,
-            "titlePadding": 8,
-        },
-        legend={"labelColor": INK, "labelFontSize": 13, "offset": 8},
-    )
-    svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
-    return for_page(svg)
-
-
-def for_page(svg: str) -> str:
-    """Without the name spaces and the white ground that only a file of its own needs."""
-    head, tail = svg.split(">", 1)
-    head = re.sub(r' (?:xmlns(?::\w+)?|version|class)="[^"]*"', "", head)
-    return f'{head} aria-hidden="true" focusable="false">{tail}'
 
 
 def unit_name(unit: str) -> str:

@@ -1,9 +1,7 @@
 """report.html: one page about one corpus version, complete in itself, with no script in it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,8 @@ import yaml
 from schemas.cleaning import Cleaning
 from schemas.manifest import Composition, CorpusManifest, GateResult, LengthStats
 from schemas.metrics import SAMPLE
+from schemas.page.environment import environment
+from schemas.page.words import NARROW_SPACE, quantity
 from schemas.reasons import DropReason, Stage
 from tasks.measure.lengths import ALL, MEASURED
 from tasks.measure.report.charts import stages_of, unit_name
@@ -20,12 +20,6 @@ from tasks.measure.report.charts import stages_of, unit_name
 FOLDER = Path(__file__).parent
 SAMPLES_PER_REASON = 5
 UNREADABLE_ROWS = 50
-EXCERPT_CHARS = 600
-NARROW_SPACE = "\N{NARROW NO-BREAK SPACE}"
-# What HTML forbids, and marks that would turn the text around them the wrong way.
-UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]"
-)
 
 # fmt: off
 STAGE_NAMES = {
@@ -43,18 +37,6 @@ GATE_NAMES = {  #           what is measured                         unit     de
     "max_shrink_share":     ("Worst source's loss since last time", "share", "at most"),
     "max_refusal_share":    ("Worst source's refusals",             "share", "at most"),
     "max_length_drift":     ("Drift of the mean response length",   "share", "at most"),
-}
-LANGUAGES = {
-    "ar": "Arabic", "bg": "Bulgarian", "bn": "Bengali", "ca": "Catalan", "cs": "Czech",
-    "da": "Danish", "de": "German", "el": "Greek", "en": "English", "eo": "Esperanto",
-    "es": "Spanish", "et": "Estonian", "fa": "Persian", "fi": "Finnish", "fr": "French",
-    "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "id": "Indonesian",
-    "it": "Italian", "ja": "Japanese", "ko": "Korean", "la": "Latin", "lt": "Lithuanian",
-    "lv": "Latvian", "ms": "Malay", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
-    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian",
-    "sr": "Serbian", "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "th": "Thai",
-    "tl": "Tagalog", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese",
-    "zh": "Chinese",
 }
 COMPOSITION_TITLES = {"language": "Languages", "category": "Categories", "turns": "User turns"}
 # fmt: on
@@ -334,76 +316,8 @@ def recipe_yaml(manifest: CorpusManifest) -> str:
     return yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100)
 
 
-def number(value: int) -> str:
-    """A count with thousands separators."""
-    return f"{value:,}"
-
-
-def signed(value: float) -> str:
-    """A change with its sign and a real minus; ±0 for none."""
-    text = quantity(abs(value))
-    return "±0" if text == "0" else f"{'+' if value > 0 else '−'}{text}"
-
-
-def quantity(value: float) -> str:
-    """At most two decimals, none where they are zero."""
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
-
-
-def decimal(value: float) -> str:
-    """Two decimals."""
-    return f"{value:,.2f}"
-
-
-def percent(part: float, whole: float) -> str:
-    """A share of a whole to a tenth of a per cent; never rounded to nothing or to everything."""
-    if not whole:
-        return "–"
-    share = 100 * part / whole
-    if 0 < share < 0.1:
-        return f"<{NARROW_SPACE}0.1{NARROW_SPACE}%"
-    if 99.9 < share < 100:
-        return f">{NARROW_SPACE}99.9{NARROW_SPACE}%"
-    return f"{share:.1f}{NARROW_SPACE}%"
-
-
-def size(size_bytes: float) -> str:
-    """Bytes in decimal units."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size_bytes < 1000:
-            return f"{size_bytes:,.0f}{NARROW_SPACE}{unit}"
-        size_bytes /= 1000
-    return f"{size_bytes:,.1f}{NARROW_SPACE}TB"
-
-
-def excerpt(text: str | None, limit: int = EXCERPT_CHARS) -> str:
-    """The start of a text of the corpus, with what cannot be printed made visible."""
-    shown = UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text or "")
-    return shown if len(shown) <= limit else f"{shown[:limit].rstrip()} …"
-
-
-def when(created_at: str) -> str:
-    """A manifest's time for people: day, minute, UTC."""
-    moment = datetime.fromisoformat(created_at)
-    return moment.astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
-
-
-def language(code: str) -> str:
-    """A language's English name with its code."""
-    return f"{LANGUAGES[code]} ({code})" if code in LANGUAGES else code
-
-
 def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    words = (number, signed, quantity, decimal, percent, size, excerpt, when, language)
+    found = environment(FOLDER)
     gates = (gate_name, gate_found, gate_bound)
-    environment.filters.update({word.__name__: word for word in (*words, *gates)})
-    return environment
+    found.filters.update({word.__name__: word for word in gates})
+    return found
