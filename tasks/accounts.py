@@ -6,7 +6,8 @@ import polars as pl
 
 from schemas.cleaning import Cleaning
 from schemas.errors import SourceError
-from schemas.manifest import Drops, RawReceipt, SourceEntry, StageManifest
+from schemas.manifest import Drops, RawReceipt, SourceEntry, StageManifest, StageRows
+from schemas.reasons import Stage
 from schemas.recipe import Recipe
 from tasks.stages import add_drops
 
@@ -49,7 +50,10 @@ def source_entries(
         if name not in by_name:
             raise SourceError(f"source {name!r} was normalised without a receipt of its download")
         source, receipt = recipe.source(name), by_name[name]
-        dropped = sum(drop.rows for drop in drops if drop.source == name)
+        dropped = [drop for drop in drops if drop.source == name]
+        stages = rows_at_each_stage(
+            stage.rows_in, dropped, repeated.get(name, 0), recipe.sampling.is_on
+        )
         entries.append(
             SourceEntry(
                 name=name,
@@ -61,12 +65,32 @@ def source_entries(
                 citation=source.citation,
                 homepage=source.homepage,
                 rows_in=stage.rows_in,
-                rows_out=stage.rows_in + repeated.get(name, 0) - dropped,
+                rows_out=stages[-1].rows_out,
                 rows_repeated=repeated.get(name, 0),
                 cleaned=cleaned_rows(stage),
+                stages=stages,
             )
         )
     return tuple(entries)
+
+
+def rows_at_each_stage(
+    rows_in: int, drops: Sequence[Drops], repeated: int, sampled: bool
+) -> tuple[StageRows, ...]:
+    """How many rows of one source every stage took and gave, in the order of `Stage`.
+
+    `drops` are the source's; the stage that samples is there where the recipe has it.
+    """
+    stages = []
+    for stage in Stage:
+        if stage is Stage.SAMPLE and not sampled:
+            continue
+        rows_out = rows_in - sum(drop.rows for drop in drops if drop.stage == stage)
+        if stage is Stage.SAMPLE:
+            rows_out += repeated
+        stages.append(StageRows(stage=stage.value, rows_in=rows_in, rows_out=rows_out))
+        rows_in = rows_out
+    return tuple(stages)
 
 
 def cleaned_rows(normalized: StageManifest) -> tuple[tuple[str, int], ...]:

@@ -1,16 +1,21 @@
 """The versions of a corpus in a lake: list, read, and add one that nobody can half see."""
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from schemas.errors import CorpusDamaged, UnknownName
-from schemas.manifest import FORMAT_VERSION, CorpusManifest, RawFile
+from schemas.history import Latest, number_of
+from schemas.manifest import FORMAT_VERSION, CorpusManifest, RawFile, ShardRef
 from schemas.recipe import known_name
+from schemas.seal import UNSEALED, is_intact, sealed
+from tasks import claims
+from tasks.claims import MANIFEST
 from tasks.lake import Lake
 
 Pages = Callable[[CorpusManifest, str], Mapping[str, str]]
@@ -34,8 +39,10 @@ def corpora(lake: Lake) -> tuple[str, ...]:
 
 def versions(lake: Lake, name: str) -> tuple[str, ...]:
     """The versions of one corpus, oldest first; rejected ones too."""
+    if lake.folder is None:
+        return tuple(sorted(claims.finished_versions(lake, corpus_key(name)), key=number_of))
     found = [folder for folder in lake.folders(corpus_key(name)) if _VERSION.match(folder)]
-    return tuple(sorted(found, key=_number))
+    return tuple(sorted(found, key=number_of))
 
 
 def remember_unchanged(lake: Lake, manifest: CorpusManifest, inputs_digest: str) -> None:
@@ -48,30 +55,56 @@ def made_from(lake: Lake, name: str, inputs_digest: str) -> CorpusManifest | Non
     """The latest or newest version if it is known to be what these inputs give, else None."""
     memo = json.loads(lake.read_if_any(f"{corpus_key(name)}/unchanged.json") or b"{}")
     same = memo.get("version") if memo.get("inputs_digest") == inputs_digest else None
-    for old in standing(lake, name):
-        if inputs_digest == old.inputs_digest or old.version == same:
-            return old
-    return None
+    found = standing(
+        lake, name, lambda old: inputs_digest == old.inputs_digest or old.version == same
+    )
+    return found[0] if found else None
 
 
 def is_whole(lake: Lake, manifest: CorpusManifest) -> bool:
     """Whether every file of a version is there with its size; `verify` looks at every byte."""
     folder = version_key(manifest.name, manifest.version)
-    shards = [shard for split in manifest.splits for shard in split.shards]
     return all(
         lake.size_bytes(f"{folder}/{shard.uri}") == shard.size_bytes
-        for shard in (*shards, *manifest.ledger)
+        for shard in shards_of(manifest)
     )
 
 
-def standing(lake: Lake, name: str) -> tuple[CorpusManifest, ...]:
+def is_undamaged(lake: Lake, manifest: CorpusManifest) -> bool:
+    """Whether every file of a version is there, byte for byte."""
+    folder = version_key(manifest.name, manifest.version)
+    files = [(shard.uri, shard.sha256) for shard in shards_of(manifest)]
+    files += [(page.name, page.sha256) for page in manifest.pages]
+    return all(lake.is_intact(f"{folder}/{name}", sha256) for name, sha256 in files)
+
+
+def shards_of(manifest: CorpusManifest) -> tuple[ShardRef, ...]:
+    """Every shard of a version: its splits', then its ledger's."""
+    return (*(shard for split in manifest.splits for shard in split.shards), *manifest.ledger)
+
+
+def files_of(manifest: CorpusManifest) -> tuple[str, ...]:
+    """Every file of a version, its manifest too, relative to its folder."""
+    shards = (shard.uri for shard in shards_of(manifest))
+    return (*shards, *(page.name for page in manifest.pages), MANIFEST)
+
+
+def standing(
+    lake: Lake, name: str, is_wanted: Callable[[CorpusManifest], bool]
+) -> tuple[CorpusManifest, ...]:
     """What a refresh may find unchanged: the latest version and, if it is another, the newest.
 
-    A version that lost a file is not among them: the next refresh makes its corpus anew.
+    Of these, those wanted. A version that lost a file or a bit is not among them, nor one that was
+    rolled back from: the next refresh makes its corpus anew.
     """
     found = (latest_manifest(lake, name), newest_manifest(lake, name))
-    versions = {old.version: old for old in found if old is not None}
-    return tuple(old for old in versions.values() if is_whole(lake, old))
+    points_to = pointer(lake, name)
+    versions = {
+        old.version: old
+        for old in found
+        if old is not None and not (points_to and points_to.withdraws(old.version))
+    }
+    return tuple(old for old in versions.values() if is_wanted(old) and is_undamaged(lake, old))
 
 
 def latest(lake: Lake, name: str) -> str | None:
@@ -79,14 +112,25 @@ def latest(lake: Lake, name: str) -> str | None:
 
     Where that version was removed, the highest published one that is left.
     """
-    data = lake.read_if_any(f"{corpus_key(name)}/latest.json")
-    if data is None:
+    points_to = pointer(lake, name)
+    if points_to is None:
         return None
-    named = _pointed_at(data, lake.at(f"{corpus_key(name)}/latest.json"))
+    named = points_to.version
     if lake.exists(f"{version_key(name, named)}/manifest.json"):
         return named
-    left = (v for v in reversed(versions(lake, name)) if _number(v) < _number(named))
+    left = (v for v in reversed(versions(lake, name)) if number_of(v) < number_of(named))
     return next((v for v in left if read_manifest(lake, name, v).status == "published"), None)
+
+
+def pointer(lake: Lake, name: str) -> Latest | None:
+    """What `latest.json` says, or None before the first version was published."""
+    data = lake.read_if_any(latest_key(name))
+    return None if data is None else read_pointer(data, lake.at(latest_key(name)))
+
+
+def latest_key(name: str) -> str:
+    """The key of `latest.json`."""
+    return f"{corpus_key(name)}/latest.json"
 
 
 def latest_manifest(lake: Lake, name: str) -> CorpusManifest | None:
@@ -121,27 +165,59 @@ def find_version(lake: Lake, wanted: str) -> CorpusManifest:
 def read_manifest(lake: Lake, name: str, version: str) -> CorpusManifest:
     """One version's manifest; raises CorpusDamaged where it is missing, edited or too new."""
     key = f"{version_key(name, version)}/manifest.json"
-    data = lake.read(key)
+    return manifest_of(lake.read(key), lake.at(key))
+
+
+def manifest_of(data: bytes, where: str) -> CorpusManifest:
+    """The manifest in these bytes; raises CorpusDamaged where they are edited or too new."""
     try:
         found: Any = json.loads(data)
         written = found.get("format_version") if isinstance(found, dict) else None
         if isinstance(written, int) and written > FORMAT_VERSION:
             raise CorpusDamaged(
-                f"{lake.at(key)} has format {written}, this Winnow reads up to {FORMAT_VERSION}. "
+                f"{where} has format {written}, this Winnow reads up to {FORMAT_VERSION}. "
                 "Update Winnow to read this version."
             )
-        return CorpusManifest.model_validate(found)
+        manifest = CorpusManifest.model_validate(found)
+        if not is_intact(data, manifest.seal):
+            raise CorpusDamaged(
+                f"{where} is not as it was written: its bytes do not give its seal. Restore "
+                "it from a copy of the lake, or remove that version's folder and run the refresh "
+                "again: a manifest is not edited by hand."
+            )
+        return manifest
     except (ValidationError, ValueError) as error:
         raise CorpusDamaged(
-            f"{lake.at(key)} is not a manifest: {error}. Restore it from a copy of the lake, or "
+            f"{where} is not a manifest: {error}. Restore it from a copy of the lake, or "
             "remove that version's folder and run the refresh again."
         ) from None
 
 
 def next_version(lake: Lake, name: str) -> str:
-    """The version after the highest there is."""
+    """The version after the highest there is, or that is under way in a bucket."""
     found = versions(lake, name)
-    return f"v{_number(found[-1]) + 1 if found else 1:04d}"
+    if lake.folder is None:
+        found += claims.claimed_versions(lake, corpus_key(name))
+    return f"v{max(map(number_of, found), default=0) + 1:04d}"
+
+
+@contextlib.contextmanager
+def staged_version(lake: Lake, name: str) -> Iterator[str]:
+    """A prefix of keys to write a version's files under, before `claim_version`; then gone."""
+    if lake.folder is None:
+        with claims.staging(lake, corpus_key(name)) as staging:
+            yield staging
+        return
+    with lake.scratch() as scratch:
+        yield lake.key_of(scratch / "version")
+
+
+def tidy(lake: Lake) -> None:
+    """Remove what killed processes left, and finish the versions that they had claimed."""
+    lake.sweep()
+    if lake.folder is None:
+        for name in corpora(lake):
+            claims.sweep(lake, corpus_key(name))
 
 
 def claim_version(
@@ -154,34 +230,58 @@ def claim_version(
     the version's name in one step that only one of several refreshes can win. The others take the
     number after it, unless the winner's version is the same corpus: then it is returned, and False.
     """
+    taken = 0
     while True:
-        final = draft.model_copy(update={"version": next_version(lake, draft.name)})
+        # a listing may be old: what was taken a moment ago need not be in it
+        number = max(number_of(next_version(lake, draft.name)), taken + 1)
+        final = draft.model_copy(update={"version": f"v{number:04d}"})
         shown = {name: text.encode() for name, text in pages(final, staging).items()}
         listed = tuple(_page(name, data) for name, data in sorted(shown.items()))
         final = final.model_copy(update={"pages": listed})
         for name, data in shown.items():
             lake.put(f"{staging}/{name}", data)
-        lake.put(f"{staging}/manifest.json", to_json(final))
-        if lake.claim_folder(staging, version_key(draft.name, final.version)):
+        data = to_json(final)
+        final = CorpusManifest.model_validate_json(data)
+        lake.put(f"{staging}/{MANIFEST}", data)
+        if claim_as(lake, staging, final):
             return final, True
-        for other in standing(lake, draft.name):
-            if (other.digest, other.status) == (draft.digest, draft.status):
-                return other, False
+        taken = number
+        equal = standing(lake, draft.name, draft.equals)
+        if equal:
+            return equal[0], False
+
+
+def claim_as(lake: Lake, staging: str, final: CorpusManifest) -> bool:
+    """Have the staged files be this version, all at once; False if its number is taken."""
+    if lake.folder is not None:
+        return lake.claim_folder(staging, version_key(final.name, final.version))
+    return claims.claim(lake, corpus_key(final.name), final.version, staging, files_of(final))
 
 
 def promote(lake: Lake, manifest: CorpusManifest) -> None:
     """Make a published version the latest, unless a higher one is already."""
-    pointer = {"version": manifest.version, "digest": manifest.digest}
-    with lake.lock(f"{corpus_key(manifest.name)}/latest.json"):
-        current = latest(lake, manifest.name)
-        if current is None or _number(current) <= _number(manifest.version):
-            lake.put(f"{corpus_key(manifest.name)}/latest.json", json.dumps(pointer).encode())
+    key = latest_key(manifest.name)
+    new = Latest(version=manifest.version, digest=manifest.digest)
+
+    def forward(old: bytes | None) -> bytes | None:
+        there = None if old is None else read_pointer(old, lake.at(key))
+        lost = there is not None and latest(lake, manifest.name) != there.version
+        moves = there is None or lost or there.may_become(new.version)
+        return pointer_json(new) if moves and there != new else None
+
+    lake.update(key, forward)
 
 
-def _pointed_at(data: bytes, where: str) -> str:
+def pointer_json(points_to: Latest) -> bytes:
+    """`latest.json` as it is stored."""
+    return points_to.model_dump_json(exclude_none=True).encode()
+
+
+def read_pointer(data: bytes, where: str) -> Latest:
+    """What the bytes of a `latest.json` say; raises CorpusDamaged where they say nothing."""
     try:
-        return str(json.loads(data)["version"])
-    except (ValueError, KeyError, TypeError):
+        return Latest.model_validate_json(data)
+    except ValidationError:
         raise CorpusDamaged(
             f"{where} is not a pointer to a version: found {data[:40]!r}. Remove it: the next "
             "refresh writes it again."
@@ -193,9 +293,6 @@ def _page(name: str, data: bytes) -> RawFile:
 
 
 def to_json(manifest: CorpusManifest) -> bytes:
-    """The manifest as it is stored: JSON, indented, in UTF-8."""
-    return (manifest.model_dump_json(indent=1) + "\n").encode()
-
-
-def _number(version: str) -> int:
-    return int(version[1:])
+    """The manifest as it is stored: JSON, indented, in UTF-8, with its seal."""
+    unsealed = manifest.model_copy(update={"seal": UNSEALED})
+    return sealed((unsealed.model_dump_json(indent=1) + "\n").encode())

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from schemas.manifest import Drops, StageManifest
+from schemas.seal import UNSEALED, is_intact, sealed
 from tasks.lake import Lake, digest_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,10 +21,12 @@ SHARED_CODE = (
     "schemas/record.py",
     "schemas/reasons.py",
     "schemas/cleaning.py",
+    "schemas/licences.py",
     "schemas/metrics.py",
 )
 NO_STAGE_READS = {
-    *("accounts.py", "corpora.py", "judged.py", "lake.py", "lots.py", "receipts.py", "task.py"),
+    *("accounts.py", "claims.py", "copies.py", "corpora.py", "judged.py", "lake.py", "lots.py"),
+    *("receipts.py", "runs.py", "task.py"),
     "report",
 }
 """Files and folders that move results about or show them, and decide nothing about a row."""
@@ -79,13 +82,16 @@ def finished(lake: Lake, stage: str, digest: str) -> StageManifest | None:
     except ValidationError:
         return None
     files = (*manifest.shards, *manifest.ledger, *manifest.hits)
-    whole = all(lake.sha256(shard.uri) == shard.sha256 for shard in files)
-    return manifest if whole else None
+    whole = is_intact(data, manifest.seal) and all(
+        lake.is_intact(shard.uri, shard.sha256) for shard in files
+    )
+    return manifest.model_copy(update={"seal": None}) if whole else None
 
 
 def finish(lake: Lake, manifest: StageManifest) -> StageManifest:
     """Write a stage's manifest, last of all its files; returns it."""
-    data = manifest.model_dump_json(indent=1).encode()
+    unsealed = manifest.model_copy(update={"seal": UNSEALED})
+    data = sealed(unsealed.model_dump_json(indent=1).encode())
     lake.put(f"{stage_key(manifest.stage, manifest.digest)}/manifest.json", data)
     return manifest
 

@@ -79,7 +79,7 @@ def check(
 def _check_local(upstream: LocalUpstream, raw: RawFolder) -> Checked:
     """Compare names and sizes, and where these are the same, every byte."""
     found = find_local(upstream, raw)
-    remembered = raw.remembered(definition_of_local(upstream))
+    remembered = raw.remembered(definition_of_local(upstream), every_byte=False)
     size_bytes = sum(one.status.st_size for one in found)
     now = f"{counted(len(found))}, {size_bytes:,} bytes"
     if remembered is None:
@@ -105,7 +105,7 @@ def _check_local(upstream: LocalUpstream, raw: RawFolder) -> Checked:
 def _check_http(upstream: HttpUpstream, raw: RawFolder, patience: Patience) -> Checked:
     """Ask after every URL, and report the gravest state and the files that are in it."""
     redact_logs()
-    remembered = raw.remembered(definition_of(upstream))
+    remembered = raw.remembered(definition_of(upstream), every_byte=False)
     past = remembered[0] if remembered is not None else None
     requests = count()
     with open_line(patience) as line:

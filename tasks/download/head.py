@@ -115,15 +115,11 @@ def head(
 
 def _remembered_head(raw: RawFolder, receipt: RawReceipt, folder: Path, max_bytes: int) -> Head:
     """What the lake holds: all files of a folder, or the first one of a bucket."""
-    if raw.lake.folder is not None:
-        there = raw.lake.folder / receipt.uri
-        files = ((file.name, there / file.name) for file in receipt.files)
-        return _start_of(files, folder, max_bytes)
-    name = receipt.files[0].name
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(raw.lake.read(f"{receipt.uri}/{name}"))
-    return Head(folder, (name,), cut=False)
+    wanted = receipt.files if raw.lake.folder is not None else receipt.files[:1]
+    files = (
+        (file.name, raw.lake.local(f"{receipt.uri}/{file.name}", file.sha256)) for file in wanted
+    )
+    return _start_of(files, folder, max_bytes)
 
 
 def _start_of(files: Iterable[tuple[str, Path]], folder: Path, max_bytes: int) -> Head:
@@ -156,7 +152,7 @@ def _start_of(files: Iterable[tuple[str, Path]], folder: Path, max_bytes: int) -
 def _http_head(
     upstream: HttpUpstream, raw: RawFolder, folder: Path, max_bytes: int, patience: Patience
 ) -> Iterator[Head]:
-    past = raw.remembered(definition_of(upstream))
+    past = raw.remembered(definition_of(upstream), every_byte=False)
     if past is not None:
         yield _remembered_head(raw, past[1], folder, max_bytes)
         return
@@ -188,7 +184,7 @@ def _hub_head(
     from tasks.download.hub_repository import Repository
 
     hub = Repository.open(raw.source, upstream, patience)
-    past = raw.remembered(definition_of_hub(hub, columns))
+    past = raw.remembered(definition_of_hub(hub, columns), every_byte=False)
     if past is not None:
         return _remembered_head(raw, past[1], folder, max_bytes)
     path, cut = head_hub(hub, max_bytes, folder)

@@ -77,7 +77,7 @@ def check_hub(
     match may be all that changed. `columns` as for `fetch_hub`, whose errors these are.
     """
     hub = Repository.open(raw.source, upstream, patience)
-    past = raw.remembered(definition_of(hub, columns))
+    past = raw.remembered(definition_of(hub, columns), every_byte=False)
     commit = hub.commit()
     now = f"commit {commit[:SHOWN_COMMIT_CHARS]}…"
     asked = int(commit != upstream.revision)

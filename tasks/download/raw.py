@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from schemas.errors import SourceChanged, StorageError
 from schemas.frozen import Frozen
 from schemas.manifest import RawFile, RawReceipt
+from schemas.seal import UNSEALED, is_intact, sealed
 from schemas.upstream import SHA256_PATTERN
 from tasks.download.names import RECEIPT
 from tasks.lake import Lake, digest_of, storage_errors
@@ -67,8 +68,11 @@ class RawFolder:
         """The key of one file of a download."""
         return f"{self.key}/{digest}/{name}"
 
-    def find(self, digest: str) -> RawReceipt | None:
-        """The receipt of a download whose every file is there at its size; else None."""
+    def find(self, digest: str, every_byte: bool = True) -> RawReceipt | None:
+        """The receipt of a download whose every file is there as it came; else None.
+
+        Every byte is read, so that a damaged file is downloaded anew, or only sizes are looked at.
+        """
         data = self.lake.read_if_any(self.key_of(digest, RECEIPT))
         if data is None:
             return None
@@ -76,11 +80,13 @@ class RawFolder:
             receipt = RawReceipt.model_validate_json(data)
         except ValidationError:
             return None
-        whole = all(
-            self.lake.size_bytes(self.key_of(digest, file.name)) == file.size_bytes
-            for file in receipt.files
-        )
-        return receipt if whole else None
+        if not is_intact(data, receipt.seal) or receipt.digest != digest:
+            return None
+        files = [(self.key_of(digest, file.name), file) for file in receipt.files]
+        whole = all(self.lake.size_bytes(key) == file.size_bytes for key, file in files)
+        if whole and every_byte:
+            whole = all(self.lake.is_intact(key, file.sha256) for key, file in files)
+        return receipt.model_copy(update={"seal": None}) if whole else None
 
     def keep(
         self,
@@ -108,7 +114,8 @@ class RawFolder:
                 upstream=upstream,
                 files=files,
             )
-            data = receipt.model_dump_json(indent=1).encode()
+            unsealed = receipt.model_copy(update={"seal": UNSEALED})
+            data = sealed(unsealed.model_dump_json(indent=1).encode())
             self.lake.put(self.key_of(digest, RECEIPT), data)
         self._remember(
             Remembered(
@@ -117,11 +124,13 @@ class RawFolder:
         )
         return receipt
 
-    def remembered(self, definition: str) -> tuple[Remembered, RawReceipt] | None:
-        """The last download by this definition and its receipt, if all of it is still there."""
+    def remembered(
+        self, definition: str, every_byte: bool = True
+    ) -> tuple[Remembered, RawReceipt] | None:
+        """The last download by this definition and its receipt, if `find` has all of it."""
         for past in self._memory().downloads:
             if past.definition == definition:
-                receipt = self.find(past.digest)
+                receipt = self.find(past.digest, every_byte)
                 return (past, receipt) if receipt is not None else None
         return None
 
@@ -143,14 +152,9 @@ class RawFolder:
         """A local folder for what is half-way there, still there after a failure or a kill.
 
         It is gone once the block has succeeded, and with it every other leftover of the source.
-        One process at a time; the next one waits. An object store has no such folder: there the
-        next run starts afresh.
+        One process of this machine at a time; the next one waits.
         """
-        if self.lake.folder is None:
-            with self.lake.scratch() as scratch:
-                yield scratch
-            return
-        parent = self.lake.folder / self.key / "partial"
+        parent = self.lake.disk / self.key / "partial"
         with self.lake.lock(f"{self.key}/partial"), storage_errors("write", str(parent)):
             folder = parent / name
             folder.mkdir(parents=True, exist_ok=True)
@@ -158,32 +162,23 @@ class RawFolder:
             shutil.rmtree(parent)
 
     def check_space(self, needed_bytes: int) -> None:
-        """Raise StorageError unless that many more bytes fit on the lake's disk."""
-        if self.lake.folder is None:
-            return
-        with storage_errors("look at", self.lake.uri):
-            free_bytes = shutil.disk_usage(self.lake.folder).free
+        """Raise StorageError unless that many more bytes fit on the disk that they come to."""
+        disk = self.lake.disk
+        with storage_errors("look at", str(disk)):
+            disk.mkdir(parents=True, exist_ok=True)
+            free_bytes = shutil.disk_usage(disk).free
         if free_bytes < needed_bytes:
             raise StorageError(
-                f"cannot write {self.lake.at(self.key)}: the download needs "
+                f"cannot write {disk / self.key}: the download needs "
                 f"{needed_bytes / MEGABYTE:,.1f} MB, {free_bytes / MEGABYTE:,.1f} MB are free. "
                 "Free some space, then run it again: what is there already is kept."
             )
 
     def _place(self, one: Obtained, key: str) -> None:
         if one.path is not None:
-            self.lake.adopt(one.path, key)
+            self.lake.adopt(one.path, key, one.file.sha256)
         elif one.key is not None and one.key != key:
-            self._copy(one.key, key)
-
-    def _copy(self, key: str, new_key: str) -> None:
-        if self.lake.folder is None:
-            self.lake.put(new_key, self.lake.read(key))
-            return
-        with self.lake.scratch() as scratch:
-            copy = scratch / "copy"
-            shutil.copyfile(self.lake.folder / key, copy)
-            self.lake.adopt(copy, new_key)
+            self.lake.copy(one.key, key)
 
     def _memory(self) -> Memory:
         data = self.lake.read_if_any(f"{self.key}/upstream.json")
