@@ -9,6 +9,7 @@ from schemas.frozen import Frozen
 from schemas.upstream import SHA256_PATTERN
 
 FORMAT_VERSION = 1
+SEAL = "SHA-256 of this very file with the seal's own 64 digits as zeros"
 
 
 class ShardRef(Frozen):
@@ -19,6 +20,13 @@ class ShardRef(Frozen):
     rows: int = Field(ge=0)
     size_bytes: int = Field(ge=0)
     source: str | None = Field(None, description="where all rows are of one source")
+
+
+class Column(Frozen):
+    """One column of a Parquet or Arrow file, as Polars names its type."""
+
+    name: str
+    type: str
 
 
 class Drops(Frozen):
@@ -52,6 +60,7 @@ class RawReceipt(Frozen):
     revision: str | None = Field(None, description="resolved commit, for a Hub dataset")
     upstream: str = Field(description="where it came from, for people")
     files: tuple[RawFile, ...] = Field(min_length=1)
+    seal: str | None = Field(None, pattern=SHA256_PATTERN, description=SEAL)
 
 
 class StageManifest(Frozen):
@@ -77,6 +86,7 @@ class StageManifest(Frozen):
     )
     hits: tuple[ShardRef, ...] = Field((), description="filter: what was found of them, as HIT")
     notes: tuple[tuple[str, str], ...] = Field((), description="counters worth reporting")
+    seal: str | None = Field(None, pattern=SHA256_PATTERN, description=SEAL)
 
     @model_validator(mode="after")
     def _balances(self) -> Self:
@@ -96,6 +106,14 @@ class StageRef(Frozen):
     source: str | None = Field(None, description="where the stage is of one source")
 
 
+class StageRows(Frozen):
+    """Rows of one source before and after one stage; sampling may give more than it took."""
+
+    stage: str
+    rows_in: int = Field(ge=0)
+    rows_out: int = Field(ge=0)
+
+
 class SourceEntry(Frozen):
     """One source's part in a corpus version."""
 
@@ -105,6 +123,9 @@ class SourceEntry(Frozen):
     raw_digest: str = Field(pattern=SHA256_PATTERN)
     files: tuple[RawFile, ...]
     licence: str
+    licences: tuple[tuple[str, int], ...] = Field(
+        (), description="published rows by the licence they state; repeated ones each count"
+    )
     citation: str
     homepage: str
     rows_in: int = Field(ge=0)
@@ -113,6 +134,39 @@ class SourceEntry(Frozen):
     cleaned: tuple[tuple[str, int], ...] = Field(
         (), description="rows that cleaning at the door changed, by kind (schemas/cleaning.py)"
     )
+    stages: tuple[StageRows, ...] = Field(
+        (), description="in the order in which the ledger asks them; an older Winnow names none"
+    )
+
+    @property
+    def rows_by_licence(self) -> tuple[tuple[str, int], ...]:
+        """As `licences`; where an older Winnow counted none, all rows are under the source's."""
+        return self.licences or (((self.licence, self.rows_out),) if self.rows_out else ())
+
+    @model_validator(mode="after")
+    def _licences_cover_every_row(self) -> Self:
+        rows = sum(rows for _, rows in self.licences)
+        if self.licences and rows != self.rows_out:
+            raise ValueError(
+                f"source {self.name}: {rows} rows state a licence, rows_out is {self.rows_out}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stages_hand_on(self) -> Self:
+        rows = self.rows_in
+        for stage in self.stages:
+            if stage.rows_in != rows:
+                raise ValueError(
+                    f"source {self.name}: {stage.stage} takes {stage.rows_in} rows, the stage "
+                    f"before it gives {rows}"
+                )
+            rows = stage.rows_out
+        if self.stages and rows != self.rows_out:
+            raise ValueError(
+                f"source {self.name}: its last stage gives {rows} rows, rows_out is {self.rows_out}"
+            )
+        return self
 
 
 class FailedSource(Frozen):
@@ -241,7 +295,9 @@ class CorpusManifest(Frozen):
     drops: tuple[Drops, ...]
     splits: tuple[SplitEntry, ...]
     ledger: tuple[ShardRef, ...]
-    pages: tuple[RawFile, ...] = Field((), description="README.md and report.html")
+    data_columns: tuple[Column, ...] = Field((), description="of every shard of the splits")
+    ledger_columns: tuple[Column, ...] = Field((), description="of every file of the ledger")
+    pages: tuple[RawFile, ...] = Field((), description="README.md, croissant.json, report.html")
     statistics: Statistics
     gates: tuple[GateResult, ...]
     recipe_digest: str = Field(pattern=SHA256_PATTERN, description="of its corpus part")
@@ -258,6 +314,7 @@ class CorpusManifest(Frozen):
     code_digest: str = Field(pattern=SHA256_PATTERN)
     git_commit: str | None = None
     libraries: tuple[tuple[str, str], ...] = ()
+    seal: str | None = Field(None, pattern=SHA256_PATTERN, description=SEAL)
 
     @model_validator(mode="after")
     def _balances(self) -> Self:
@@ -274,6 +331,10 @@ class CorpusManifest(Frozen):
         if split_rows != self.rows_out:
             raise ValueError(f"splits hold {split_rows} rows, rows_out is {self.rows_out}")
         return self
+
+    def equals(self, other: Self) -> bool:
+        """Whether both are the same records and splits, and met the same fate at their gates."""
+        return (self.digest, self.status) == (other.digest, other.status)
 
     def dropped(self) -> dict[str, dict[str, int]]:
         """Rows dropped by stage and reason."""
