@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from schemas.errors import ConfigError
 from schemas.frozen import Frozen
 from schemas.language import Languages
+from schemas.licences import Licences
 from schemas.privacy import Privacy
 from schemas.quality import Quality
 from schemas.upstream import NAME_PATTERN, HttpUpstream, Upstream
@@ -124,3 +125,4 @@ class Filter(Frozen):
     identity: ModelIdentity = ModelIdentity()
     privacy: Privacy = Privacy()
     contamination: Contamination = Contamination()
+    licences: Licences = Licences()

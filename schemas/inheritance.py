@@ -13,9 +13,14 @@ OWN_KEYS = frozenset({"name", "description", "extends", "without", "sources"})
 WHOLE = (("train", "base_model"), ("sampling", "balance", "shares"))
 """Mappings of which a part makes no sense beside a part of another."""
 
-BY_SOURCE = (("sampling", "sources"), ("filter", "language", "declared"))
+BY_SOURCE = (
+    ("sampling", "sources"),
+    ("filter", "language", "declared"),
+    ("train", "source_weights"),
+)
 OVERRIDES = ("dedupe", "near", "overrides")
-"""Where a recipe speaks of single sources: mappings by name, and a list that names them."""
+LISTED = ("filter", "licences", "by_row")
+"""Where a recipe speaks of single sources: mappings by name, and lists that name them."""
 
 
 class Without(Frozen):
@@ -105,10 +110,11 @@ def heir_of(parent: dict[str, Any], child: dict[str, Any], left_out: set[str]) -
 def _without_traces(recipe: dict[str, Any], sources: set[str]) -> dict[str, Any]:
     """The recipe with no word of these sources in the keys that speak of single ones."""
     for path in BY_SOURCE:
-        said = _at(recipe, path)
+        said = _at(recipe, path) or {}
         recipe = _replaced(recipe, path, {name: said[name] for name in said if name not in sources})
     overrides = [one for one in _at(recipe, OVERRIDES) if one["source"] not in sources]
-    return _replaced(recipe, OVERRIDES, overrides)
+    listed = [name for name in _at(recipe, LISTED) if name not in sources]
+    return _replaced(_replaced(recipe, OVERRIDES, overrides), LISTED, listed)
 
 
 def _at(mapping: Any, path: tuple[str, ...]) -> Any:

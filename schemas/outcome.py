@@ -22,7 +22,7 @@ class SourceRows(Frozen):
 
 
 class Outcome(Frozen):
-    """One refresh: the version it made or found, its rows, and the adapter trained from it."""
+    """One refresh: the version it made or found, its rows, its dataset and adapter on the Hub."""
 
     status: Status
     corpus: str
@@ -36,6 +36,7 @@ class Outcome(Frozen):
     sources: dict[str, SourceRows]
     failed_sources: dict[str, str]
     failed_gates: tuple[str, ...] = ()
+    dataset: str | None = None
     adapter: str | None = None
 
     @classmethod

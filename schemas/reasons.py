@@ -20,6 +20,7 @@ class DropReason(StrEnum):
     NO_RESPONSE = "no_response"
     REJECTED_RESPONSE = "rejected_response"
     EXACT_DUPLICATE = "exact_duplicate"
+    LICENCE_NOT_ALLOWED = "licence_not_allowed"
     EMPTY_PROMPT = "empty_prompt"
     EMPTY_RESPONSE = "empty_response"
     SHORT_PROMPT = "short_prompt"
@@ -75,6 +76,7 @@ _TABLE = {
     DropReason.NO_RESPONSE:        (Stage.NORMALIZE,    "The conversation holds no assistant turn to learn from."),
     DropReason.REJECTED_RESPONSE:  (Stage.NORMALIZE,    "The only answer is one that people rejected."),
     DropReason.EXACT_DUPLICATE:    (Stage.DEDUPE_EXACT, "After folding case, width and white space, it equals a row of higher priority."),
+    DropReason.LICENCE_NOT_ALLOWED: (Stage.FILTER,       "The recipe does not want rows under its licence."),
     DropReason.EMPTY_PROMPT:       (Stage.FILTER,       "Nothing stands before the response."),
     DropReason.EMPTY_RESPONSE:     (Stage.FILTER,       "The response is empty or white space."),
     DropReason.SHORT_PROMPT:       (Stage.FILTER,       "The prompt has fewer characters than the recipe asks for."),

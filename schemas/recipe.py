@@ -12,6 +12,7 @@ from schemas.errors import ConfigError, UnknownName
 from schemas.filter import EvaluationSet, Filter
 from schemas.frozen import Frozen, StrMap, read_yaml, unknown_key
 from schemas.inheritance import Heritage, heir_of, merged
+from schemas.manifest import CorpusManifest
 from schemas.privacy import PersonalKind, Policy, Privacy
 from schemas.sampling import Sampling
 from schemas.source import Source
@@ -71,6 +72,12 @@ class Publish(Frozen):
 
     format: ShardFormat = ShardFormat.PARQUET
     shard_rows: int = Field(100_000, ge=1, description="rows per published shard, at most")
+    hub: str | None = Field(
+        None,
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        description="dataset repository of the Hugging Face Hub that each version is pushed to",
+    )
+    private: bool = Field(True, description="of that repository, which is made where it is missing")
 
 
 class SourceChange(Frozen):
@@ -177,6 +184,15 @@ class Recipe(Heritage):
         contamination = self.filter.contamination
         return contamination.sets if contamination.enabled else ()
 
+    def check_licences(self, version: CorpusManifest) -> None:
+        """Raise ConfigError where a version has rows under a licence that this recipe refuses."""
+        stated = {
+            source.name: [licence for licence, _ in source.rows_by_licence]
+            for source in version.sources
+        }
+        where = f"{version.name} {version.version}, to be used by recipe {self.name!r}"
+        self.filter.licences.check(where, stated)
+
     def source(self, name: str) -> Source:
         """The source of that name; raises UnknownName with the nearest one."""
         names = {source.name: source for source in self.resolved_sources}
@@ -190,7 +206,7 @@ def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
 
     Raises:
         ConfigError: the recipe, one that it inherits from, or one of its sources is missing or
-            wrong, or recipes inherit in a circle.
+            wrong, recipes inherit in a circle, or a source has a licence that the recipe refuses.
         UnknownName: no recipe of that name, or one that names a source which is not in it.
     """
     path = find_yaml(name, "recipe")
@@ -208,8 +224,11 @@ def load_recipe(name: str, local: dict[str, Path] | None = None) -> Recipe:
         source.at(local[source.name]) if source.name in local else source for source in sources
     )
     spoken_of = [override.source for override in recipe.dedupe.near.overrides]
-    for single in (*spoken_of, *dict(recipe.sampling.sources)):
+    licences = recipe.filter.licences
+    for single in (*spoken_of, *dict(recipe.sampling.sources), *licences.by_row):
         known_name(single, tuple(names), f"source of recipe {recipe.name!r}")
+    as_one = [source for source in placed if source.name not in licences.by_row]
+    licences.check(f"recipe {recipe.name!r}", {one.name: (one.licence,) for one in as_one})
     language = recipe.filter.language.told_of({one.name: one.languages for one in placed})
     rules = recipe.filter.model_copy(update={"language": language})
     whole = recipe.model_copy(update={"sources": placed, "filter": rules})
@@ -381,11 +400,19 @@ def _anchored(recipe: Recipe, folder: Path, local: dict[str, Path]) -> Recipe:
     if recipe.measure.tokenizer:
         tokenizer = _absolute(recipe.measure.tokenizer, folder)
         changes["measure"] = recipe.measure.model_copy(update={"tokenizer": tokenizer})
-    if recipe.train and recipe.train.base_model.path:
-        base = recipe.train.base_model
-        base = base.model_copy(update={"path": _absolute(base.path or "", folder)})
-        changes["train"] = recipe.train.model_copy(update={"base_model": base})
+    if recipe.train:
+        changes["train"] = _anchored_train(recipe.train, folder)
     return recipe.model_copy(update=changes)
+
+
+def _anchored_train(train: Train, folder: Path) -> Train:
+    changes: dict[str, Any] = {}
+    if train.base_model.path:
+        path = _absolute(train.base_model.path, folder)
+        changes["base_model"] = train.base_model.model_copy(update={"path": path})
+    if train.start_from and train.start_from.startswith((".", "~")):
+        changes["start_from"] = _absolute(train.start_from, folder)
+    return train.model_copy(update=changes)
 
 
 def _absolute(path: str, folder: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from schemas.frozen import Frozen, StrMap
+from schemas.licences import checked_licence
 from schemas.privacy import PersonalKind
 from schemas.upstream import Upstream
 
@@ -160,7 +161,9 @@ class Source(Upstream):
     unpacking: Unpacking = Unpacking()
     category: str | None = Field(None, description="for every row; `file` takes the file's stem")
     languages: tuple[str, ...] = Field((), description="ISO 639-1 codes of the text")
-    licence: str = Field(description="SPDX identifier, or 'unknown'")
+    licence: str = Field(
+        description="SPDX expression, LicenseRef-NAME or 'unknown'; of rows that state none"
+    )
     citation: str = ""
     homepage: str = ""
     priority: int = Field(100, ge=0, description="lower wins when two rows are the same")
@@ -182,6 +185,11 @@ class Source(Upstream):
                     f"{name!r} is mapped to {role!r}, expected one of {', '.join(ROLE_NAMES)}"
                 )
         return roles
+
+    @field_validator("licence")
+    @classmethod
+    def _licence_is_known(cls, licence: str) -> str:
+        return checked_licence(licence)
 
     @field_validator("constants")
     @classmethod

@@ -97,12 +97,12 @@ def _ledger_rows(rows: pl.DataFrame, privacy: Privacy) -> pl.DataFrame:
         pl.col(name).cast(dtype) if name in rows.columns else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in LEDGER.items()
     )
-    kinds = privacy.kinds(Policy.DROP)
+    kinds = (*privacy.kinds(Policy.DROP), *privacy.kinds(Policy.REDACT))
     turns = turns_of(told["messages"])
     contents = hidden(turns["content"], kinds)
     return told.with_columns(
         messages=messages_of(turns.with_columns(content=contents), told.height),
-        found=hidden(told["found"], kinds),
+        **{name: hidden(told[name], kinds) for name in ("found", "message", "tools")},
     )
 
 

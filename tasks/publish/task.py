@@ -4,10 +4,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from schemas.manifest import CorpusManifest, FailedSource, GateResult, RawReceipt, Statistics
-from schemas.recipe import Recipe
+from schemas.pushed import PushedVersion
+from schemas.recipe import Publish, Recipe
 from tasks.corpora import Pages
 from tasks.judged import Judgement
 from tasks.lake import Lake
+from tasks.publish.token import hub_token
 from tasks.publish.version import publish_version, unchanged_version
 
 
@@ -34,3 +36,13 @@ def publish_corpus(
     return publish_version(
         Lake(lake), recipe, judgement, receipts, failed, statistics, gates, report
     )
+
+
+@task(name="push-dataset", task_run_name="push-{manifest.name}", cache_policy=NO_CACHE)
+def push_dataset(
+    lake: str, manifest: CorpusManifest, publish: Publish
+) -> tuple[PushedVersion, bool]:
+    """A published version is on the Hub, at `publish.hub`; returns where and whether it is new."""
+    from tasks.publish.hub import push_version
+
+    return push_version(Lake(lake), manifest, publish, hub_token(publish))

@@ -1,38 +1,101 @@
 """Whether a version is still what its manifest says: every byte, row, column and file."""
 
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import polars as pl
 
 from schemas.errors import StorageError
 from schemas.ledger import LEDGER, PUBLISHED
-from schemas.manifest import CorpusManifest, RawFile, ShardRef
+from schemas.manifest import Column, CorpusManifest, RawFile, ShardRef
+from tasks import text
 from tasks.corpora import version_key
 from tasks.lake import Lake
-from tasks.publish.identity import corpus_digest, records_digest
+from tasks.publish.identity import corpus_digest, digest_in_passes
 from tasks.shards import scan_shard
 
+MAX_READERS = 8  # more do not make a disk or a bucket faster
+SHOWN_IDS = 3  # as many as a message names
 
-def problems(lake: Lake, manifest: CorpusManifest) -> list[str]:
+
+def problems(lake: Lake, manifest: CorpusManifest, deep: bool = False) -> list[str]:
     """What is wrong with a version, a line each; empty where it is whole.
 
     Looks at each file's SHA-256, at the rows and columns of shards, at the digest of the version,
-    which covers all record ids and their splits, and at files that no one listed. That the manifest
-    balances was seen when it was read.
+    which covers all record ids and their splits, and at files that no one listed. Where it is
+    `deep`, every published record's id is derived from its text again as well: that finds what was
+    wrong before it was written. That the manifest is sealed and balances was seen when it was read.
     """
     folder = version_key(manifest.name, manifest.version)
     data = [shard for split in manifest.splits for shard in split.shards]
-    found = [line for shard in data for line in _shard(lake, folder, shard, PUBLISHED)]
-    found += [line for shard in manifest.ledger for line in _shard(lake, folder, shard, LEDGER)]
-    for page in manifest.pages:
-        found += _bytes(lake, f"{folder}/{page.name}", page)
-    ledger_rows = sum(shard.rows for shard in manifest.ledger)
+    found = _bytes(lake, folder, (*data, *manifest.ledger, *manifest.pages))
+    if not found:
+        expected = manifest.data_columns or columns_of(PUBLISHED)
+        found += [line for one in data for line in _table(lake, folder, one, expected)]
+        expected = manifest.ledger_columns or columns_of(LEDGER)
+        found += [line for one in manifest.ledger for line in _table(lake, folder, one, expected)]
+    found += _ledger_rows(folder, manifest) + _strays(lake, folder, manifest)
+    found = found or _digest(lake, folder, manifest)
+    if deep and not found:
+        found = [line for shard in data for line in _record_ids(lake, folder, shard)]
+    return found
+
+
+def columns_of(schema: pl.Schema) -> tuple[Column, ...]:
+    """The columns of a table as a manifest names them."""
+    return tuple(Column(name=name, type=str(dtype)) for name, dtype in schema.items())
+
+
+def _bytes(lake: Lake, folder: str, files: Sequence[ShardRef | RawFile]) -> list[str]:
+    """Whether files have the bytes that the manifest names."""
+    keys = [f"{folder}/{one.uri if isinstance(one, ShardRef) else one.name}" for one in files]
+    return other_bytes(lake, dict(zip(keys, (one.sha256 for one in files), strict=True)))
+
+
+def other_bytes(lake: Lake, files: Mapping[str, str]) -> list[str]:
+    """The files, by key with the SHA-256 of each, that have other bytes; several read at once."""
+    readers = min(MAX_READERS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(readers, thread_name_prefix="verify") as pool:
+        found = list(pool.map(lake.sha256, files))
+    lines = []
+    for (key, expected), sha256 in zip(files.items(), found, strict=True):
+        if sha256 is None:
+            lines.append(f"{key}: missing, expected sha256 {expected[:12]}…")
+        elif sha256 != expected:
+            lines.append(f"{key}: expected sha256 {expected[:12]}…, found {sha256[:12]}…")
+    return lines
+
+
+def _table(lake: Lake, folder: str, shard: ShardRef, expected: tuple[Column, ...]) -> list[str]:
+    """Whether a file whose bytes are right holds the rows and columns that are said of it."""
+    key = f"{folder}/{shard.uri}"
+    try:
+        rows = scan_shard(lake, shard, folder)
+        columns, height = rows.collect_schema(), rows.select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, StorageError) as error:
+        return [f"{key}: cannot be read: {error}"]
+    found = []
+    if height != shard.rows:
+        found.append(f"{key}: expected {shard.rows} rows, found {height}")
+    if columns_of(columns) != expected:
+        named = ", ".join(f"{column.name} {column.type}" for column in expected)
+        found.append(f"{key}: expected columns {named}, found {columns}")
+    return found
+
+
+def _ledger_rows(folder: str, manifest: CorpusManifest) -> list[str]:
+    rows = sum(shard.rows for shard in manifest.ledger)
     lost = manifest.rows_in + manifest.rows_repeated - manifest.rows_out
-    if ledger_rows != lost:
-        found.append(f"{folder}/ledger: expected {lost} rows, its files hold {ledger_rows}")
-    listed = {f"{folder}/{shard.uri}" for shard in (*data, *manifest.ledger)}
+    return [] if rows == lost else [f"{folder}/ledger: expected {lost} rows, its files hold {rows}"]
+
+
+def _strays(lake: Lake, folder: str, manifest: CorpusManifest) -> list[str]:
+    shards = (shard for split in manifest.splits for shard in split.shards)
+    listed = {f"{folder}/{shard.uri}" for shard in (*shards, *manifest.ledger)}
     listed |= {f"{folder}/{page.name}" for page in manifest.pages} | {f"{folder}/manifest.json"}
     strays = sorted(set(lake.keys(folder)) - listed)
-    found += [f"{key}: not named by the manifest" for key in strays]
-    return found or _digest(lake, folder, manifest)
+    return [f"{key}: not named by the manifest" for key in strays]
 
 
 def _digest(lake: Lake, folder: str, manifest: CorpusManifest) -> list[str]:
@@ -43,36 +106,27 @@ def _digest(lake: Lake, folder: str, manifest: CorpusManifest) -> list[str]:
         for split in manifest.splits
         for shard in split.shards
     ]
-    of_records = records_digest(pl.concat([pl.LazyFrame(schema=columns), *rows]).collect())
+    of_records = digest_in_passes(
+        pl.concat([pl.LazyFrame(schema=columns), *rows]), manifest.rows_out
+    )
     found = corpus_digest(manifest.recipe_digest, of_records)
     if found == manifest.digest:
         return []
     return [f"{folder}/manifest.json: digest {manifest.digest[:12]}…, records give {found[:12]}…"]
 
 
-def _bytes(lake: Lake, key: str, expected: ShardRef | RawFile) -> list[str]:
-    """Whether the bytes under a key are those that the manifest names."""
-    sha256 = lake.sha256(key)
-    if sha256 is None:
-        return [f"{key}: missing, expected {expected.size_bytes} bytes"]
-    if sha256 == expected.sha256:
+def _record_ids(lake: Lake, folder: str, shard: ShardRef) -> list[str]:
+    """Whether the id of each row is that of its text; the ledger's texts may be masked."""
+    derived = text.record_id().alias("derived")
+    wrong = (
+        scan_shard(lake, shard, folder)
+        .select("record_id", derived)
+        .filter(pl.col("record_id") != pl.col("derived"))
+        .select("record_id")
+        .collect(engine="streaming")
+        .to_series()
+    )
+    if wrong.is_empty():
         return []
-    return [f"{key}: expected sha256 {expected.sha256[:12]}…, found {sha256[:12]}…"]
-
-
-def _shard(lake: Lake, folder: str, shard: ShardRef, schema: pl.Schema) -> list[str]:
-    key = f"{folder}/{shard.uri}"
-    wrong = _bytes(lake, key, shard)
-    if wrong:
-        return wrong
-    try:
-        rows = scan_shard(lake, shard, folder)
-        columns, height = rows.collect_schema(), rows.select(pl.len()).collect().item()
-    except (pl.exceptions.PolarsError, StorageError) as error:
-        return [f"{key}: cannot be read: {error}"]
-    found = []
-    if height != shard.rows:
-        found.append(f"{key}: expected {shard.rows} rows, found {height}")
-    if columns != schema:
-        found.append(f"{key}: expected columns {schema}, found {columns}")
-    return found
+    some = ", ".join(wrong.head(SHOWN_IDS).to_list())
+    return [f"{folder}/{shard.uri}: {wrong.len()} records have another id than their text: {some}"]

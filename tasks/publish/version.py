@@ -5,6 +5,7 @@ import platform
 
 import polars as pl
 
+from schemas.ledger import LEDGER, PUBLISHED
 from schemas.manifest import (
     CorpusManifest,
     FailedSource,
@@ -23,11 +24,13 @@ from tasks.corpora import (
     next_version,
     promote,
     remember_unchanged,
+    staged_version,
     standing,
 )
 from tasks.judged import Judgement, each_copy, judged_index
 from tasks.lake import Lake, digest_of
 from tasks.publish.card import dataset_card
+from tasks.publish.croissant import croissant
 from tasks.publish.identity import (
     corpus_digest,
     corpus_part,
@@ -36,7 +39,9 @@ from tasks.publish.identity import (
     recipe_digest,
     records_digest,
 )
+from tasks.publish.licences import with_licences
 from tasks.publish.shards import write_data, write_unread
+from tasks.publish.verify import columns_of
 from tasks.split import SPLIT_COLUMN, TRAIN, VALIDATION, assign_splits
 from tasks.stages import code_digest
 
@@ -101,7 +106,9 @@ def publish_version(
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         host=platform.node(),
         recipe=recipe.shown(),
-        sources=source_entries(recipe, judgement.normalized, receipts, drops, repeated),
+        sources=with_licences(
+            source_entries(recipe, judgement.normalized, receipts, drops, repeated), published
+        ),
         failed_sources=failed,
         rows_in=sum(stage.rows_in for stage in judgement.normalized),
         rows_out=published.height,
@@ -109,6 +116,8 @@ def publish_version(
         drops=drops,
         splits=split_sizes(published),
         ledger=(),
+        data_columns=columns_of(PUBLISHED),
+        ledger_columns=columns_of(LEDGER),
         statistics=statistics,
         gates=gates,
         recipe_digest=of_recipe,
@@ -124,12 +133,11 @@ def publish_version(
         git_commit=git_commit(),
         libraries=library_versions(),
     )
-    for old in standing(lake, recipe.name):
-        if (old.digest, old.status) == (draft.digest, draft.status):
-            remember_unchanged(lake, old, inputs)
-            return old, False
-    with lake.scratch() as scratch:
-        staging = lake.key_of(scratch / "version")
+    equal = standing(lake, recipe.name, draft.equals)
+    if equal:
+        remember_unchanged(lake, equal[0], inputs)
+        return equal[0], False
+    with staged_version(lake, recipe.name) as staging:
         places = kept.select(SPLIT_COLUMN, "copies")
         splits, dropped = write_data(lake, staging, judgement, places, recipe)
         ledger = (*write_unread(lake, staging, judgement.normalized, recipe), *dropped)
@@ -137,7 +145,11 @@ def publish_version(
             lake,
             staging,
             draft.model_copy(update={"splits": splits, "ledger": ledger}),
-            lambda final, folder: {"README.md": dataset_card(final), **report(final, folder)},
+            lambda final, folder: {
+                "README.md": dataset_card(final),
+                "croissant.json": croissant(final),
+                **report(final, folder),
+            },
         )
     if is_new and manifest.status == "published":
         promote(lake, manifest)

@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 
 from schemas.manifest import CorpusManifest, Statistics
+from schemas.privacy import Privacy
 from tasks.corpora import version_key
 from tasks.lake import Lake
+from tasks.publish.shards import _ledger_rows
 from tasks.publish.verify import problems
 from tasks.publish.version import publish_version
 from tests.judgements import judgement, recipe_of
@@ -47,6 +49,23 @@ def test_it_is_masked_whatever_the_row_fell_to(lake: Lake) -> None:
         ["Say", ""],
     ]
     assert problems(lake, manifest) == []
+
+
+def test_the_definitions_of_tools_and_what_could_not_be_read_are_masked_too(lake: Lake) -> None:
+    row = {
+        "source": "alpaca",
+        "source_row": 0,
+        "drop_reason": "echo",
+        "stage": "filter",
+        "tools": f'[{{"to": "{MAIL}"}}]',
+        "message": f"unexpected {MAIL}",
+        "found": f"<{PHONE}>",
+    }
+    privacy = Privacy.from_mapping({"email": "drop", "phone": "redact"}, "test")
+    (told,) = _ledger_rows(pl.DataFrame([row]), privacy).to_dicts()
+    assert told["tools"] == '[{"to": "g…@p….net"}]'
+    assert told["message"] == "unexpected g…@p….net"
+    assert told["found"] == "<502…58>"
 
 
 def test_what_the_recipe_keeps_is_not_masked(lake: Lake) -> None:
