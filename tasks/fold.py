@@ -172,10 +172,10 @@ def _fold_texts(
             byte = data[at]
             if byte < 0x80:
                 at += 1
-                point = np.int64(table[byte])
-                folded[end] = point
-                end += point != SPACE or last != SPACE
-                last = point
+                plain = table[byte]
+                folded[end] = plain
+                end += plain != SPACE or last != SPACE
+                last = plain
                 continue
             point, at = code_point(data, at)
             if point < len(table):

@@ -3,9 +3,11 @@
 import polars as pl
 
 from schemas.cleaning import Cleaning
+from tasks.normalize.fences import replaced
+from tasks.normalize.joining import joined
 from tasks.normalize.json_rows import PARENT, explode_json
 from tasks.normalize.scan import ELEMENT, NESTED
-from tasks.normalize.turns import PROBLEMS, TURNS, Parsed, paragraphs, turns_of
+from tasks.normalize.turns import PROBLEMS, TURNS, Parsed, turns_of
 
 NO_INPUT = ("noinput", "no input", "no input required", "no input needed")
 _AROUND = ' <>[]()."'
@@ -56,25 +58,23 @@ def alpaca_turns(rows: pl.DataFrame) -> Parsed:
     Instruction and input become one user turn with a blank line between them.
     """
     told, counts = _with_inputs_that_say_something(rows)
-    now = turns_of(
-        told,
-        [
-            ("user", paragraphs(pl.col("instruction"), pl.col("input"))),
-            ("assistant", pl.col("output")),
-        ],
-    )
+    asked = told.select("row", "output", asked=joined(told["instruction"], told["input"]))
+    now = turns_of(asked, [("user", pl.col("asked")), ("assistant", pl.col("output"))])
     before, problems = history_turns(rows)
-    system = turns_of(rows, [("system", pl.col("system"))])
+    system = turns_of(rows.drop_nulls("system"), [("system", pl.col("system"))])
     return Parsed(in_order(system, before, now), problems, counts)
 
 
 def _with_inputs_that_say_something(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, int]]:
     """The rows with `input` null where it says that there is none, and how many of which kind."""
-    places = rows["input"].str.contains(_MAY_SAY_SO).fill_null(False).arg_true()
+    inputs = rows["input"]
+    short = inputs.str.len_bytes().is_between(1, _MAX_BYTES).arg_true()
+    places = short.filter(inputs.gather(short).str.contains(_MAY_SAY_SO))
     if places.is_empty():
         return rows, {}
     nothing = (
-        rows.select(pl.col("input").gather(places))
+        inputs.gather(places)
+        .to_frame()
         .select(
             no_input(pl.col("input")).alias(Cleaning.NO_INPUT_SPELLINGS),
             no_input_marked_up(pl.col("input")).alias(Cleaning.NO_INPUT_MARKED_UP),
@@ -85,7 +85,8 @@ def _with_inputs_that_say_something(rows: pl.DataFrame) -> tuple[pl.DataFrame, d
     counts = nothing.sum().row(0, named=True)
     if silent.is_empty():
         return rows, counts
-    return rows.with_columns(rows["input"].scatter(silent, None)), counts
+    nulls = inputs.clear(silent.len())
+    return rows.with_columns(replaced(inputs, silent, nulls)), counts
 
 
 def history_turns(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -93,9 +94,9 @@ def history_turns(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
     `history` is a list of pairs, the same list as text, or an empty text.
     """
-    given = rows.select("row", "history").filter(
-        pl.col("history").str.strip_chars().str.len_chars() > 0
-    )
+    given = rows.select("row", "history").drop_nulls("history")
+    if given.height:
+        given = given.filter(pl.col("history").str.strip_chars() != "")
     if given.is_empty():
         return pl.DataFrame(schema=TURNS), pl.DataFrame(schema=PROBLEMS)
     pairs, listed = explode_json(given["history"], (ELEMENT,))

@@ -11,16 +11,29 @@ marks are touched.
 import html
 from collections.abc import Mapping
 
+import numpy as np
 import polars as pl
 
 from schemas.cleaning import Cleaning
 from tasks.normalize.fences import Mend, outside_fences, replaced
 from tasks.normalize.literal_newlines import break_lines
 from tasks.normalize.mojibake import looks_broken, undo_mojibake
+from tasks.normalize.signs import (
+    AMPERSAND,
+    LATIN,
+    LOST,
+    MARK,
+    NUL,
+    RETURN,
+    SPACED,
+    WRITTEN_OUT,
+    signs_of,
+)
 
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
-LOST = "\N{REPLACEMENT CHARACTER}"
-_DIRT = r"\x00|\r|\u{feff}|\u{fffd}|\\n|&"  # in one pass, what most texts have none of
+LOST_CHARACTER = "\N{REPLACEMENT CHARACTER}"
+_DIRT_IN_CODE = NUL | RETURN | MARK | LOST | SPACED  # most texts have none of it
+_DIRT = _DIRT_IN_CODE | AMPERSAND | WRITTEN_OUT | LATIN
 _BLANK_LINES = r"^(?:[ \t]*\n)+"
 _INDENTED_BLOCK = r"^(?:[ \t]*\n)*(?: {4}|\t)[ \t]*\S[^\n]*\n(?: {4}|\t)[ \t]*\S"
 
@@ -35,29 +48,34 @@ def clean(turns: pl.DataFrame, code: bool) -> tuple[pl.DataFrame, Mapping[str, i
     touched, and the first line keeps its indentation.
     Kinds are `Cleaning`; `replacement_characters` counts rows and changes none.
     """
-    contents, rows = turns["content"], turns["row"]
-    dirty = contents.str.contains(_DIRT)
+    contents = turns["content"]
+    signs = signs_of(contents)
     if not code:
-        dirty |= looks_broken(contents)
-    counts: dict[str, int] = {}
-    if dirty.any():
-        places = dirty.arg_true()
-        mended, counts = _mended(contents.gather(places), rows.gather(places), code)
-        contents = replaced(contents, places, mended)
-    trimmed = _lines_trimmed(contents) if code else _trimmed(contents)
-    outer = contents.str.len_bytes() != trimmed.str.len_bytes()
+        latin = np.flatnonzero(signs & LATIN)
+        signs[latin] &= ~np.uint8(LATIN)
+        signs[latin[looks_broken(contents.gather(latin)).to_numpy()]] |= LATIN
+    places = np.flatnonzero(signs & (_DIRT_IN_CODE if code else _DIRT))
+    if not places.size:
+        return turns, {}
+    dirty, rows = contents.gather(places), turns["row"].gather(places)
+    mended, counts = _mended(dirty, rows, int(np.bitwise_or.reduce(signs[places])), code)
+    trimmed = _lines_trimmed(mended) if code else _trimmed(mended)
+    outer = mended.str.len_bytes() != trimmed.str.len_bytes()
     counts |= _count(Cleaning.OUTER_WHITE_SPACE, rows.filter(outer))
-    return turns.with_columns(content=trimmed), counts
+    return turns.with_columns(content=replaced(contents, pl.Series(places), trimmed)), counts
 
 
-def _mended(texts: pl.Series, rows: pl.Series, code: bool) -> tuple[pl.Series, dict[str, int]]:
-    """Texts with dirt, which are of these rows, without it; and the rows of each kind."""
+def _mended(
+    texts: pl.Series, rows: pl.Series, signs: int, code: bool
+) -> tuple[pl.Series, dict[str, int]]:
+    """Texts of these rows without dirt, and the rows of each kind; `signs` are those of any."""
     counts: dict[str, int] = {}
-    for kind, mend in (_ANYWHERE if code else {**_ANYWHERE, **_IN_PROSE}).items():
-        mended = mend(texts)
-        counts |= _count(kind, rows.filter(mended != texts))
-        texts = mended
-    lost = texts.str.contains(LOST, literal=True)
+    for kind, (needed, mend) in (_ANYWHERE if code else {**_ANYWHERE, **_IN_PROSE}).items():
+        if signs & needed:
+            mended = mend(texts)
+            counts |= _count(kind, rows.filter(mended != texts))
+            texts = mended
+    lost = texts.str.contains(LOST_CHARACTER, literal=True)
     return texts, counts | _count(Cleaning.REPLACEMENT_CHARACTERS, rows.filter(lost))
 
 
@@ -93,8 +111,9 @@ def _names_one(entity: str, text: str) -> bool:
 
 def _trimmed(texts: pl.Series) -> pl.Series:
     """The texts without white space at the ends; an indented block keeps its indentation."""
-    blocks = texts.str.contains(_INDENTED_BLOCK).arg_true()
     stripped = texts.str.strip_chars()
+    spaced = (stripped.str.len_bytes() != texts.str.len_bytes()).arg_true()
+    blocks = spaced.filter(texts.gather(spaced).str.contains(_INDENTED_BLOCK))
     return replaced(stripped, blocks, _lines_trimmed(texts.gather(blocks)))
 
 
@@ -102,13 +121,16 @@ def _lines_trimmed(texts: pl.Series) -> pl.Series:
     return texts.str.strip_chars_end().str.replace(_BLANK_LINES, "")
 
 
-_ANYWHERE: dict[Cleaning, Mend] = {
-    Cleaning.BYTE_ORDER_MARKS: _without_byte_order_marks,
-    Cleaning.NUL_CHARACTERS: _without_nul,
-    Cleaning.CARRIAGE_RETURNS: _line_feeds,
+_Mends = dict[Cleaning, tuple[int, Mend]]
+"""Of each kind its repair, and the signs without any of which there is nothing to repair."""
+_ANYWHERE: _Mends = {
+    Cleaning.BYTE_ORDER_MARKS: (MARK, _without_byte_order_marks),
+    Cleaning.NUL_CHARACTERS: (NUL, _without_nul),
+    Cleaning.CARRIAGE_RETURNS: (RETURN, _line_feeds),
 }
-_IN_PROSE: dict[Cleaning, Mend] = {
-    Cleaning.MOJIBAKE: outside_fences(undo_mojibake),
-    Cleaning.LITERAL_NEWLINES: break_lines,
-    Cleaning.HTML_ENTITIES: outside_fences(_name_entities),
+_IN_PROSE: _Mends = {
+    # A mark or NUL that is gone may have stood between two characters.
+    Cleaning.MOJIBAKE: (LATIN | MARK | NUL, outside_fences(undo_mojibake)),
+    Cleaning.LITERAL_NEWLINES: (WRITTEN_OUT | MARK | NUL, break_lines),
+    Cleaning.HTML_ENTITIES: (AMPERSAND, outside_fences(_name_entities)),
 }

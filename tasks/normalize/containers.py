@@ -327,11 +327,11 @@ def _end_of_object(array: Bytes, start: int) -> int | None:
     """Where the object at `start` ends; None where it does not, or is no JSON."""
     end = min(start + SNIFF_BYTES, array.size)
     out = np.empty(scan.GROWTH * (end - start) + 1, dtype=np.uint8)
-    marks, faults = np.empty((1, 2), dtype=np.int64), np.empty((1, 4), dtype=np.int64)
-    no_keys, no_bounds = np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64)
+    marks, faults = np.empty((1, 4), dtype=np.int64), np.empty((1, 4), dtype=np.int64)
     records, _, _, position, *_ = scan.scan(
-        *(array, start, end, scan.JOINED, scan.OBJECT),
-        *(no_keys, no_bounds, scan.FIRST, False, 1, out, 0, marks, faults),
+        *(array, start, end, scan.JOINED, scan.OBJECT, scan.FIRST, False, 1),
+        *(scan.Table.of((), 1), 0, np.empty(scan.MAX_DEPTH, dtype=np.uint8)),
+        *(out, 0, marks, faults),
     )
     return int(position) if records else None
 

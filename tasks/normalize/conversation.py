@@ -126,6 +126,8 @@ def with_system(rows: pl.DataFrame, parsed: Parsed) -> Parsed:
     One row per row of the batch: `row`, `system`. Rows that say nothing else say no system text.
     """
     turns = parsed.turns
+    if rows["system"].null_count() == rows.height:
+        return parsed
     own = turns.filter((pl.col("role") == "system") & (pl.col("content").str.strip_chars() != ""))
     texts = rows.select("row", "system").filter(
         pl.col("system").str.strip_chars() != "",

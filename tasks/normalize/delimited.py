@@ -16,7 +16,6 @@ import polars as pl
 from tasks.kernel import announce_compilation
 from tasks.normalize import fields
 from tasks.normalize.containers import json_key
-from tasks.normalize.json_rows import flat_lines
 from tasks.normalize.raw import (
     MAX_RECORD_BYTES,
     OFFSET,
@@ -128,6 +127,14 @@ def _walk(
     rows = flat_lines(lines, wanted).insert_column(0, pl.Series(OFFSET, offsets).cast(pl.UInt64))
     damage = told + spoilt
     return Batch(rows, damage, damage.counts, names), int(reached)
+
+
+def flat_lines(lines: bytes, wanted: tuple[str, ...]) -> pl.DataFrame:
+    """One row per line of what `fields.split` writes; the wanted columns as String."""
+    schema = dict.fromkeys(wanted, pl.String)
+    if not lines:
+        return pl.DataFrame(schema=schema)
+    return pl.read_ndjson(lines, schema=schema)
 
 
 def _too_long(data: Raw, position: int, wanted: tuple[str, ...]) -> tuple[Batch, int]:

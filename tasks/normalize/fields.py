@@ -1,4 +1,4 @@
-r"""One pass over delimited text: each record as one flat line, as `scan` writes those of JSON.
+r"""One pass over delimited text: each record as one line of JSON, an object of strings.
 
 A quote opens a quoted field only where a field begins, and closes it only before a delimiter or
 the end of a line (RFC 4180); anywhere else it is text. So neither a stray quote nor one that is

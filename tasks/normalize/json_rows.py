@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from tasks.kernel import announce_compilation
 from tasks.normalize import scan
@@ -24,7 +25,6 @@ from tasks.normalize.containers import (
     Searched,
     beginning,
     find_container,
-    json_key,
     next_list,
     value_of_key,
 )
@@ -42,7 +42,8 @@ from tasks.normalize.raw import (
     not_utf8,
     release,
     search,
-    without_spoilt,
+    sound,
+    spoilt_at,
 )
 from tasks.normalize.utf8 import Bytes, Offsets, invalid_bytes
 
@@ -53,7 +54,7 @@ PARENT = "\x1eparent"
 """The column of `explode_json`, under a name that no source gives to a key."""
 Faults = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 _SLACK_BYTES = 64
-_SPARE_ROWS = 4  # a walk takes two records at least, and salvage one more
+_ROOM_ROWS = BATCH_ROWS + 4  # a walk takes two records at least, and salvage one more
 
 
 _EXPECTED = {
@@ -71,6 +72,9 @@ _FOUND = [f", found {bytes([byte])!r}" for byte in range(256)]
 _FOLLOWS = re.compile(rb'\s*(?:,\s*"[^"\\\n]*(?:\\.[^"\\\n]*)*"\s*:\s*\{|\}\s*\Z)')
 _END = re.compile(rb"\s*\}\s*\Z")
 _LINE_END = re.compile(rb"\n")
+_KEY = re.compile(rb'[\s,]*("[^"\\]*(?:\\.[^"\\]*)*")\s*:\s*')
+_VANISHING = bytes({*range(0x20)} - {*b"\t\n\r"})
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DAMAGED_BETWEEN = (scan.NO_COMMA, scan.TRAILING_COMMA, scan.TRAILING)
 
 
@@ -88,24 +92,29 @@ class Step(NamedTuple):
 
 
 class Walks:
-    """Walks over one container on their way to a batch: a line for each record, and the damage.
+    """Walks over one container on their way to a batch: a row for each record, and the damage.
 
     Damage cuts walks short, and a batch should be worth its cost: they write one behind the other
-    into the same memory, of which `rows` counts records and damage and `size_bytes` the lines.
+    into the same memory, of which `rows` counts records and damage and `size_bytes` the texts.
     """
 
-    def __init__(self, searched: Searched) -> None:
-        """Begin with nothing written."""
+    def __init__(self, searched: Searched, wrapper: str | None = None) -> None:
+        """Begin with nothing written; `wrapper` is that of the places to come."""
         self.searched = searched
         self.data = searched.data
         self.records = 0
         self.size_bytes = 0
+        self._wrapper = wrapper
+        self._columns = searched.wanted if wrapper is None else (wrapper,)
         self._wrong = 0
         self._told: list[Damage] = []
         self._place = Place(scan.LINES, 0)
         self._out = np.empty(0, dtype=np.uint8)
-        self._marks = np.empty((BATCH_ROWS + _SPARE_ROWS, 2), dtype=np.int64)
-        self._faults = np.empty((BATCH_ROWS + _SPARE_ROWS, 4), dtype=np.int64)
+        self._table = scan.Table.of(self._columns, _ROOM_ROWS)
+        self._stack = np.empty(scan.MAX_DEPTH, dtype=np.uint8)
+        self._marks = np.empty((_ROOM_ROWS, 4), dtype=np.int64)
+        self._sound = np.empty(_ROOM_ROWS, dtype=np.bool_)
+        self._faults = np.empty((_ROOM_ROWS, 4), dtype=np.int64)
 
     @property
     def rows(self) -> int:
@@ -115,16 +124,17 @@ class Walks:
     def walk(self, place: Place, end: int, limit: int | None = None, lenient: bool = False) -> Step:
         """Write the records from a place on: all of the window up to `end`, or `limit` of them."""
         self._place = place
-        keys, bounds, longest = _named(place.keys)
-        size = (scan.GROWTH + longest) * (end - place.position) + _SLACK_BYTES + keys.size
-        self._make_room(size)
+        self._make_room(scan.GROWTH * (end - place.position) + _SLACK_BYTES)
+        first = self.records
         records, wrong, self.size_bytes, position, after, code, where = scan.scan(
-            *(self.searched.array, place.position, end, place.container, place.kind, keys, bounds),
+            *(self.searched.array, place.position, end, place.container, place.kind),
             *(place.after, lenient, max(2, BATCH_ROWS - self.rows) if limit is None else limit),
-            *(self._out, self.size_bytes, self._marks[self.records :], self._faults[self._wrong :]),
+            *(self._table.listed(self._columns, place.keys), first, self._stack),
+            *(self._out, self.size_bytes, self._marks[first:], self._faults[self._wrong :]),
         )
         self.records += records
         self._wrong += wrong
+        self._sound[first : self.records] = sound(self.data, *self._stretches(first))
         return Step(records, place.at(int(position), int(after)), code, int(where))
 
     def _make_room(self, size: int) -> None:
@@ -136,19 +146,25 @@ class Walks:
         room[: self.size_bytes] = self._out[: self.size_bytes]
         self._out = room
 
+    def _stretches(self, first: int) -> tuple[Offsets, Offsets]:
+        """Where the records from a number on begin and end, without the keys they are under."""
+        marks = self._marks[first : self.records]
+        return marks[:, scan.VALUE_START].copy(), marks[:, scan.VALUE_STOP].copy()
+
     @property
     def last_start(self) -> int:
         """Where the last record begins."""
-        return int(self._marks[self.records - 1, 0])
+        return int(self._marks[self.records - 1, scan.START])
 
     def drop_last(self) -> None:
         """Take back the last record."""
         self.records -= 1
-        self.size_bytes = int(self._marks[self.records - 1, 1]) if self.records else 0
+        last = self._marks[self.records - 1]
+        self.size_bytes = int(last[scan.TEXT_STOP]) if self.records else 0
 
     def replace_start(self, offset: int) -> None:
         """Have the last record begin elsewhere than where it was walked."""
-        self._marks[self.records - 1, 0] = offset
+        self._marks[self.records - 1, scan.START] = offset
 
     def lose(self, stretch: slice, code: int, where: int) -> None:
         """Note a stretch that is no record, why, and the byte at which that showed."""
@@ -163,22 +179,28 @@ class Walks:
         """The keys of one of the records; none where there is no such record."""
         if not 0 <= record < self.records:
             return ()
-        start = int(self._marks[record - 1, 1]) if record else 0
-        line = self._out[start : int(self._marks[record, 1])].tobytes()
-        return tuple(json.loads(line.decode("utf-8", "replace")))
+        if self._place.kind != scan.OBJECT:
+            return self._place.keys
+        position: int | None = int(self._marks[record, scan.VALUE_START]) + 1
+        found = []
+        while position is not None and (named := _KEY.match(self.data, position)):
+            found.append(_text_of(named[1]))
+            position = self.searched.skip(named.end())
+        return tuple(dict.fromkeys(found))
 
-    def batch(self, wanted: tuple[str, ...]) -> Batch:
+    def batch(self) -> Batch:
         """The wanted columns of all the records that are text, and all the damage; begins anew."""
-        lines, offsets, spoilt = without_spoilt(
-            self.data,
-            self._out[: self.size_bytes].tobytes(),
-            self._marks[: self.records, 0].copy(),
-        )
-        wrapper, keys = self._place.wrapper, self.keys(0)
-        flat = _unwrapped(lines, wrapper, wanted) if wrapper else flat_lines(lines, wanted)
-        rows = flat.insert_column(0, pl.Series(OFFSET, offsets).cast(pl.UInt64))
+        rows = filled(self._table, self._columns, self.records, self._out[: self.size_bytes])
+        offsets = self._marks[: self.records, scan.START].copy()
+        rows = rows.insert_column(0, pl.Series(OFFSET, offsets).cast(pl.UInt64))
+        sound, spoilt = pl.Series(self._sound[: self.records]), NO_DAMAGE
+        if not sound.all():
+            rows, spoilt = rows.filter(sound), spoilt_at(self.data, offsets, ~sound)
+        if self._wrapper is not None:
+            rows = _unwrapped(rows, self._wrapper, self.searched.wanted)
         faults = self._faults[: self._wrong]
         damage = _damages(self.searched, faults, self._place.keys) + spoilt + Damages.of(self._told)
+        keys = self.keys(0)
         self.records = self.size_bytes = self._wrong = 0
         self._told = []
         return Batch(rows, damage, damage.counts, keys)
@@ -194,8 +216,10 @@ def read_json(
     """
     announce_compilation(scan.scan)
     array = np.frombuffer(data, dtype=np.uint8)
-    walks = Walks(Searched(data, array, wanted, positional))
-    place: Place | None = find_container(walks.searched)
+    searched = Searched(data, array, wanted, positional)
+    first_place = find_container(searched)
+    walks = Walks(searched, first_place.wrapper)
+    place: Place | None = first_place
     keys = wanted
     window = WINDOW_BYTES
     while place is not None:
@@ -221,15 +245,14 @@ def read_json(
         else:
             place = _after_stop(walks, step, keys)
         if place is None or walks.rows >= BATCH_ROWS or walks.size_bytes >= WINDOW_BYTES:
-            yield walks.batch(wanted)
+            yield walks.batch()
 
 
-@cache
-def _named(keys: tuple[str, ...]) -> tuple[Bytes, Offsets, int]:
-    """Names as keys of JSON one after another, where each begins, and the length of the longest."""
-    named = [b'"%b":' % json_key(key) for key in keys]
-    bounds = np.cumsum([0, *map(len, named)], dtype=np.int64)
-    return np.array([*b"".join(named)], dtype=np.uint8), bounds, max(map(len, named), default=0)
+def _text_of(key: bytes) -> str:
+    """What a key says, quotes included, as `scan` reads it."""
+    said = key.translate(None, _VANISHING).decode("utf-8", "replace")
+    text: str = json.loads(said, strict=False)
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _after_stop(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
@@ -317,19 +340,33 @@ def _mend(walks: Walks, step: Step, keys: tuple[str, ...]) -> Place | None:
     return again
 
 
-def flat_lines(lines: bytes, wanted: tuple[str, ...]) -> pl.DataFrame:
-    """One row per line of what `scan` writes; the wanted columns as String."""
-    schema = dict.fromkeys(wanted, pl.String)
-    if not lines:
-        return pl.DataFrame(schema=schema)
-    return pl.read_ndjson(lines, schema=schema)
+def filled(table: scan.Table, columns: tuple[str, ...], rows: int, texts: Bytes) -> pl.DataFrame:
+    """The first rows of a table that a walk filled, String; it and its texts can be used again."""
+    buffer = pa.py_buffer(texts.tobytes())
+    return pl.DataFrame(
+        {
+            name: _strings(views[:rows], buffer)
+            for name, views in zip(columns, table.views, strict=True)
+        },
+        schema=dict.fromkeys(columns, pl.String),
+    )
 
 
-def _unwrapped(lines: bytes, wrapper: str, wanted: tuple[str, ...]) -> pl.DataFrame:
-    """One row per line, of the object that it has under `wrapper`; nulls where it has none."""
-    held = flat_lines(lines, (wrapper,))[wrapper].fill_null("")
-    inner, _ = explode_json(held, wanted)
-    lines_of = pl.DataFrame({PARENT: pl.Series(range(held.len()), dtype=pl.UInt32)})
+def _strings(views: npt.NDArray[np.uint64], buffer: pa.Buffer) -> pl.Series:
+    """One column: texts of the buffer, null where a row holds none."""
+    valid = (views[:, 0] != scan.ABSENT) & (views[:, 0] != scan.NULL)
+    if not valid.any():
+        return pl.Series(dtype=pl.String).clear(valid.size)
+    bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    copied = pa.py_buffer(views.tobytes())
+    return pl.Series(pa.Array.from_buffers(pa.string_view(), valid.size, [bits, copied, buffer]))
+
+
+def _unwrapped(rows: pl.DataFrame, wrapper: str, wanted: tuple[str, ...]) -> pl.DataFrame:
+    """The same rows, of the object that each has under `wrapper`; nulls where it has none."""
+    inner, _ = explode_json(rows[wrapper].fill_null(""), wanted)
+    numbers = pl.int_range(pl.len(), dtype=pl.UInt32)
+    lines_of = rows.select(OFFSET, numbers.alias(PARENT))
     first = inner.unique(PARENT, keep="first")
     return lines_of.join(first, on=PARENT, how="left", maintain_order="left").drop(PARENT)
 
@@ -343,11 +380,14 @@ def explode_json(texts: pl.Series, wanted: tuple[str, ...]) -> tuple[pl.DataFram
     """
     joined = texts.str.strip_prefix(scan.NESTED).str.replace_all("[\r\n]+", " ")
     raw = np.frombuffer((joined.str.join("\n").item() or "").encode(), dtype=np.uint8)
+    most = texts.len() + int(np.count_nonzero(raw == ord(",")))
+    table = scan.Table.of(wanted, most).listed(wanted, (scan.ELEMENT,))
     out = np.empty(scan.GROWTH * raw.size + _SLACK_BYTES, dtype=np.uint8)
-    parents = np.empty(raw.size + 1, dtype=np.uint32)
+    parents = np.empty(most, dtype=np.uint32)
     whole = np.ones(texts.len(), dtype=np.bool_)
-    elements, length = scan.explode(raw, out, parents, whole)
-    frame = flat_lines(out[:length].tobytes(), wanted)
+    stack = np.empty(scan.MAX_DEPTH, dtype=np.uint8)
+    elements, size = scan.explode(raw, table, stack, out, parents, whole)
+    frame = filled(table, wanted, elements, out[:size])
     return frame.insert_column(0, pl.Series(PARENT, parents[:elements])), pl.Series(whole)
 
 

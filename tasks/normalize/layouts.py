@@ -107,18 +107,23 @@ class Shape:
         Only the columns of `nested` tell JSON lists and objects from texts, by `scan.NESTED`.
         """
         # Polars takes some names for patterns: these columns are found by what they are called.
-        raw = {
-            column: pl.coalesce([rows[name] for name in names])
-            for column, names in self.names(source).items()
-        }
-        return rows.select(
+        raw = rows.select(
             pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
             OFFSET,
             *(
-                (text if column in self.nested else text.str.strip_prefix(NESTED)).alias(column)
-                for column, text in raw.items()
+                pl.coalesce([rows[name] for name in names]).alias(column)
+                for column, names in self.names(source).items()
             ),
         )
+        plain = [raw[column] for column in self.names(source) if column not in self.nested]
+        return raw.with_columns(_unmarked(texts) for texts in plain)
+
+
+def _unmarked(texts: pl.Series) -> pl.Series:
+    """The texts without the mark of nested values, which few columns have anywhere."""
+    if texts.null_count() == texts.len() or not texts.str.starts_with(NESTED).any():
+        return texts
+    return texts.str.strip_prefix(NESTED)
 
 
 def shape_of(source: Source) -> Shape:

@@ -13,6 +13,7 @@ _BYTES = (
     rf"[Â-ß]{_TRAIL}|[à-ï]{_TRAIL}{{2}}|[ð-ô]{_TRAIL}{{3}}"
     r"|[\u{80}-\u{84}\u{86}-\u{9f}]"  # Windows-1252 read as Latin-1
 )
+_LEADS = (b"\xc2", b"\xc3")  # with one of which each of them begins in UTF-8
 # Where encodings are the subject, broken text may be the example; «é»«è» is French.
 _LEFT_ALONE = (
     r"(?i)mojibake|encod|decod|charset|unicode|utf-?8|latin-?1|cp1252|windows-1252|iso-?8859|"
@@ -23,6 +24,9 @@ _LEFT_ALONE = (
 def looks_broken(texts: pl.Series) -> pl.Series:
     """Which texts may hold mojibake; cheap, and true of little that is sound."""
     places = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    written = texts.gather(places).cast(pl.Binary)
+    leads = [written.bin.contains(lead) for lead in _LEADS]
+    places = places.filter(pl.select(pl.any_horizontal(leads)).to_series())
     broken = places.filter(texts.gather(places).str.contains(_BYTES))
     return pl.Series([False]).new_from_index(0, texts.len()).scatter(broken, True)
 

@@ -128,18 +128,19 @@ def _normalize(
 def check_raw(receipt: RawReceipt, lake: Lake) -> None:
     """Raise CorpusDamaged unless every raw file is there, byte for byte as it was downloaded."""
     for file in receipt.files:
-        path = lake.at(f"{receipt.uri}/{file.name}")
-        found = lake.sha256(f"{receipt.uri}/{file.name}")
+        key = f"{receipt.uri}/{file.name}"
+        if lake.is_intact(key, file.sha256):
+            continue
+        path, found = lake.at(key), lake.sha256(key)
         if found is None:
             raise CorpusDamaged(
                 f"{path} is missing, expected {file.size_bytes} bytes of source "
                 f"{receipt.source!r}. {_download_anew(receipt, lake)}"
             )
-        if found != file.sha256:
-            raise CorpusDamaged(
-                f"{path} is not the file that was downloaded for source {receipt.source!r}: "
-                f"expected sha256 {file.sha256}, found {found}. {_download_anew(receipt, lake)}"
-            )
+        raise CorpusDamaged(
+            f"{path} is not the file that was downloaded for source {receipt.source!r}: "
+            f"expected sha256 {file.sha256}, found {found}. {_download_anew(receipt, lake)}"
+        )
 
 
 def _download_anew(receipt: RawReceipt, lake: Lake) -> str:

@@ -46,7 +46,7 @@ def plain_files(receipt: RawReceipt, source: Source, lake: Lake) -> Generator[Pl
     """
     for file in receipt.files:
         with lake.scratch() as scratch:
-            path = _local(receipt, file, lake, scratch)
+            path = lake.local(f"{receipt.uri}/{file.name}", file.sha256)
             yield from _plain(path, file, origin_of(receipt, file), source, scratch)
 
 
@@ -62,15 +62,6 @@ def stem(name: str) -> str:
     """A file's name without folders, packing and suffix: `a/coding.json.gz` is `coding`."""
     path = PurePosixPath(name)
     return path.with_suffix("").stem if path.suffix in _PACKED_SUFFIXES else path.stem
-
-
-def _local(receipt: RawReceipt, file: RawFile, lake: Lake, scratch: Path) -> Path:
-    """A raw file as a local path: where it lies, or a copy of it."""
-    key = f"{receipt.uri}/{file.name}"
-    if lake.folder is not None:
-        return lake.folder / key
-    lake.copy_out(key, scratch / "raw")
-    return scratch / "raw"
 
 
 def _plain(path: Path, file: RawFile, where: str, source: Source, scratch: Path) -> Iterator[Plain]:

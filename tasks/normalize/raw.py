@@ -8,6 +8,7 @@ from typing import NamedTuple, overload
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from tasks.normalize.utf8 import Bytes, Offsets, invalid_bytes
 
@@ -32,6 +33,7 @@ _SEARCH_BYTES = 16 << 20
 _OVERLAP_BYTES = 64 << 10
 
 Raw = bytes | mmap.mmap
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -140,10 +142,12 @@ def is_binary(head: bytes) -> bool:
     return _MAX_NULS * look.count(0) > len(look)
 
 
-def is_utf8(raw: bytes) -> bool:
-    """Whether some bytes are valid UTF-8 from the first to the last."""
+def is_utf8(raw: bytes | memoryview) -> bool:
+    """Whether some bytes are valid UTF-8 from the first to the last; they are not copied."""
+    ends = np.array([0, len(raw)], dtype=np.int64)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(raw)]
     try:
-        pl.Series([raw], dtype=pl.Binary).cast(pl.String)
+        pl.Series(pa.Array.from_buffers(pa.large_binary(), 1, buffers)).cast(pl.String)
     except pl.exceptions.ComputeError:
         return False
     return True
@@ -168,6 +172,13 @@ def not_utf8(array: Bytes, positions: Offsets) -> pl.Series:
             pl.Series(positions),
         )
     ).to_series()
+
+
+def sound(data: Raw, starts: Offsets, stops: Offsets) -> Flags:
+    """Which of these stretches, that follow each other, are valid UTF-8."""
+    if not starts.size or is_utf8(memoryview(data)[starts[0] : stops[-1]]):
+        return np.ones(starts.size, dtype=np.bool_)
+    return invalid_bytes(np.frombuffer(data, dtype=np.uint8), starts, stops) < 0
 
 
 def spoilt_at(data: Raw, starts: Offsets, spoilt: pl.Series) -> Damages:

@@ -1,6 +1,6 @@
 """One file's batches to records and ledger rows, in one sequence."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,6 +21,7 @@ from tasks.normalize.turns import PROBLEMS, Conversations, Parsed, assemble
 from tasks.text import record_id
 
 MAX_THREADS = 4  # each holds a batch; what parses and what writes are no faster than that
+SHOWN_KEYS, SHOWN_KEY_CHARS = 12, 40
 _NO_TOOLS = ("", "[]", "null")
 _FAILED = {"row": pl.UInt32, "drop_reason": pl.String, "message": pl.String, "excerpt": pl.String}
 
@@ -57,14 +58,15 @@ def outcome_of(
     rows = shape.renamed(batch.rows, source)
     told = _categorised(shape.filled(rows, source), category)
     parsed = shape.parsed(told)
-    problems = _with_strangers(parsed.problems, rows, shape, source)
+    problems = _with_strangers(parsed.problems, rows, batch.keys, shape, source)
     lost = pl.concat([problems["row"], parsed.rejected])
     known = ~pl.col("row").is_in(lost.implode())
     heard = parsed.turns.filter(known) if lost.len() else parsed.turns
     filled, filled_counts = fill_placeholders(heard, source)
     spoken = assemble(filled, source.code)
     damaged, of_rows = _numbers(batch)
-    redacted, redacted_counts = redact(spoken.rows, source)
+    with_tools = spoken.rows.with_columns(told["tools"].gather(spoken.rows["row"]))
+    redacted, redacted_counts = redact(with_tools, source)
     records = _records(told, redacted, of_rows, source)
     failed = _failures(rows, problems, spoken, parsed, shape)
     ledger = _ledger(batch, failed, damaged, of_rows, source, file)
@@ -87,8 +89,8 @@ def _records(
     numbers: pl.Series,
     source: Source,
 ) -> pl.DataFrame:
-    """RECORD of the rows that have a conversation."""
-    about = rows.select("category", "tools", said="licence").select(pl.all().gather(spoken["row"]))
+    """RECORD of the rows that have a conversation; `spoken` has their tools beside it."""
+    about = rows.select("category", said="licence").select(pl.all().gather(spoken["row"]))
     tools = pl.col("tools")
     return (
         spoken.with_columns(about)
@@ -119,12 +121,22 @@ def _said(column: str) -> pl.Expr:
 
 
 def _with_strangers(
-    problems: pl.DataFrame, rows: pl.DataFrame, shape: Shape, source: Source
+    problems: pl.DataFrame,
+    rows: pl.DataFrame,
+    keys: Sequence[str],
+    shape: Shape,
+    source: Source,
 ) -> pl.DataFrame:
-    """PROBLEMS, with the rows that hold nothing of what the layout reads."""
+    """PROBLEMS, with the rows that hold nothing of what the layout reads.
+
+    `keys` are the names of the first row: they are told where it is such a row.
+    """
     names = ", ".join(names[0] for names in shape.names(source).values())
-    strangers = rows.filter(pl.all_horizontal(pl.col(shape.columns).is_null())).select(
-        "row", message=pl.lit(f"none of its columns is there: {names}")
+    is_strange = rows.select(pl.all_horizontal(pl.col(shape.columns).is_null())).to_series()
+    found = ", ".join(key[:SHOWN_KEY_CHARS] for key in keys[:SHOWN_KEYS])
+    told = f"; the first row here has {found}" if found and is_strange.head(1).any() else ""
+    strangers = rows.filter(is_strange).select(
+        "row", message=pl.lit(f"none of its columns is there: {names}{told}")
     )
     if strangers.is_empty():
         return problems

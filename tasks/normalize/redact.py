@@ -15,19 +15,20 @@ from tasks.personal.messages import messages_of, turns_of
 
 
 def redact(rows: pl.DataFrame, source: Source) -> tuple[pl.DataFrame, Mapping[str, int]]:
-    """The same conversations with the source's kinds redacted in every message, and the rows.
+    """The same conversations with the source's kinds redacted in every message and in the tools.
 
-    CONVERSATIONS, and counts by kind of `Cleaning`. Code is read like prose: keys lie there.
+    CONVERSATIONS with `tools` beside them, and the rows that were changed by kind of `Cleaning`.
+    Code is read like prose: keys lie there.
     """
     if not source.redact:
         return rows, {}
     turns = turns_of(rows["messages"])
-    contents, struck = redacted(turns["content"], source.redact)
+    texts, struck = redacted(pl.concat([turns["content"], rows["tools"]]), source.redact)
     if not struck:
         return rows, {}
-    messages = messages_of(turns.with_columns(content=contents), rows.height)
-    conversation = turns["conversation"]
-    return rows.with_columns(messages=messages), {
-        Cleaning(f"redacted_{kind}").value: conversation.gather(places).n_unique()
+    messages = messages_of(turns.with_columns(content=texts.head(turns.height)), rows.height)
+    row = pl.concat([turns["conversation"], pl.Series(range(rows.height), dtype=pl.UInt32)])
+    return rows.with_columns(messages=messages, tools=texts.tail(rows.height)), {
+        Cleaning(f"redacted_{kind}").value: row.gather(places).n_unique()
         for kind, places in struck.items()
     }

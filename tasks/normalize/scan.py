@@ -1,19 +1,25 @@
 # ruff: noqa: PLR0911, PLR0912, PLR0915 — the grammar's automata are one switch each
-r"""One pass over raw bytes: where JSON records begin, and each of them as one flat line.
+r"""One pass over raw bytes: where JSON records begin, and the texts of their values as columns.
 
 A pushdown automaton of the JSON grammar (RFC 8259) walks the bytes once. Because it knows the
 grammar, damage is seen within a few bytes of where it happened, and not where the file ends.
 
-What it writes is newline-delimited JSON in which every value of a record is a string or null:
-white space between tokens is gone, numbers and booleans are quoted, and a nested list or object
-is the text of its JSON behind `NESTED`. So whatever types a column mixes, it reads as strings.
-A record that is a list of fields is written as an object with the names it is told to give them.
-Lone surrogates become U+FFFD, raw tabs `\t`, other raw control characters vanish.
+What it writes is a `Table` of texts, a row per record, as Arrow lays out string views. Whatever
+types a column mixes, it reads as texts: a string is what it says, numbers and booleans are what
+stands there, and a nested list or object is its JSON without white space behind `NESTED`. Where a
+record has a key twice, the first counts. Lone surrogates become U+FFFD, raw tabs in nested strings
+`\t`, other raw control characters vanish.
 """
 
-import numpy as np
+from typing import NamedTuple, Self
 
+import numpy as np
+import numpy.typing as npt
+
+from tasks.fold import put_code_point
 from tasks.kernel import kernel
+from tasks.normalize.uncounted import uncounted
+from tasks.normalize.utf8 import Bytes, Offsets
 
 ARRAY, KEYED, LINES, JOINED = range(4)
 """Containers: `[{}, {}]`, `{"id": {}, "id": {}}`, an object a line, objects one after another."""
@@ -31,30 +37,40 @@ record that takes more memory than there may be (what walks it must say so)."""
 OBJECT, FIELDS, WHOLE = range(3)
 """What a record is: `{"key": value}`, `[value, value]`, or one value of any kind."""
 
+START, VALUE_START, VALUE_STOP, TEXT_STOP = range(4)
+"""Of a record, where it begins and its value begins and ends, and where its texts end."""
+
 NESTED = "\x1e"
 ELEMENT = "\x1e"
-"""A key that is written of no object: what `explode` wraps other values in."""
-GROWTH = 8
-"""Bytes written per byte read, at most (`[],` as a wrapped element), besides the names given."""
+"""The column of elements that are no objects: a name that no source gives to a key."""
+MAX_DEPTH = 256
+GROWTH = 2
+"""Bytes written per byte read, at most (a raw tab in a nested string, an empty list)."""
+ABSENT, NULL = np.uint64(1 << 32), np.uint64(2 << 32)
+"""The first half of the view of what is no text: no text is empty and has a prefix."""
 
 _OK = -1
-_MAX_DEPTH = 256
 _KEY_FIRST, _KEY, _COLON, _VALUE_FIRST, _VALUE, _AFTER = range(6)
 _QUOTE, _BACKSLASH, _COMMA, _COLON_SIGN = ord('"'), ord("\\"), ord(","), ord(":")
 _OPEN_LIST, _CLOSE_LIST, _OPEN_OBJECT, _CLOSE_OBJECT = ord("["), ord("]"), ord("{"), ord("}")
 _TAB, _NEWLINE, _RETURN, _SPACE = 9, 10, 13, 32
 _LOWER_N, _LOWER_R, _LOWER_T, _LOWER_U = ord("n"), ord("r"), ord("t"), ord("u")
-_NESTED_OPEN = np.frombuffer(b'"\\u001e', dtype=np.uint8)
-_ELEMENT_KEYS = np.frombuffer(b'"\\u001e":', dtype=np.uint8)
-_ELEMENT_BOUNDS = np.array([0, _ELEMENT_KEYS.size], dtype=np.int64)
-_REPLACEMENT = np.frombuffer(b"\\ufffd", dtype=np.uint8)
+_INLINE_BYTES = 12  # so long a text stands in the view itself
+_PREFIX_BYTES = 4
+_BYTE_BITS, _LENGTH_BITS = np.uint64(8), np.uint64(32)
+_NO_BITS = np.uint64(0)
+_OUTSIDE = _STRICT = np.bool_(False)  # a bare False would have all that it is told compiled anew
+_NESTED = ord(NESTED)
+_LOST = 0xFFFD
+_LOST_ESCAPED = np.frombuffer(b"\\ufffd", dtype=np.uint8)
 _TRUE, _FALSE, _NULL, _NAN, _INFINITY = (
     np.frombuffer(word, dtype=np.uint8)
     for word in (b"true", b"false", b"null", b"NaN", b"Infinity")
 )
 
-_ESCAPABLE = np.zeros(256, dtype=np.bool_)
-_ESCAPABLE[np.frombuffer(b'"\\/bfnrt', dtype=np.uint8)] = True
+_ESCAPED = np.zeros(256, dtype=np.uint8)
+for _letter, _said in zip(b'"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True):
+    _ESCAPED[_letter] = _said
 _NUMERIC = np.zeros(256, dtype=np.bool_)
 _NUMERIC[np.frombuffer(b"0123456789+-.eE", dtype=np.uint8)] = True
 _HEX = np.full(256, -1, dtype=np.int64)
@@ -62,6 +78,37 @@ for _digit in b"0123456789abcdefABCDEF":
     _HEX[_digit] = int(chr(_digit), 16)
 
 
+class Table(NamedTuple):
+    """Texts by row and column, in kernels and out of them.
+
+    Column c is called `names[bounds[c]:bounds[c + 1]]`, in UTF-8; `fields` has the column of each
+    field of records that are lists, -1 where it has none. `views[c, row]` is Arrow's view of a text
+    in the one buffer that a walk writes, as two halves of 64 bits, or `ABSENT` or `NULL` and 0.
+    """
+
+    names: Bytes
+    bounds: Offsets
+    fields: Offsets
+    views: npt.NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, columns: tuple[str, ...], rows: int) -> Self:
+        """Room for so many rows of these columns; no field is any of them."""
+        names = [column.encode() for column in columns]
+        return cls(
+            names=np.array([*b"".join(names)], dtype=np.uint8),
+            bounds=np.cumsum([0, *map(len, names)], dtype=np.int64),
+            fields=np.empty(0, dtype=np.int64),
+            views=np.empty((len(columns), rows, 2), dtype=np.uint64),
+        )
+
+    def listed(self, columns: tuple[str, ...], fields: tuple[str, ...]) -> Self:
+        """The same table, these being its columns, with names for the fields of lists."""
+        places = [columns.index(field) if field in columns else -1 for field in fields]
+        return self._replace(fields=np.array(places, dtype=np.int64))
+
+
+@uncounted
 @kernel
 def _skip_space(data, p, end):
     while p < end and data[p] in (_SPACE, _NEWLINE, _RETURN, _TAB):
@@ -69,6 +116,7 @@ def _skip_space(data, p, end):
     return p
 
 
+@uncounted
 @kernel
 def _put(out, o, piece):
     for k in range(piece.size):
@@ -76,6 +124,17 @@ def _put(out, o, piece):
     return o + piece.size
 
 
+@uncounted
+@kernel
+def _copy(data, p, stop, out, o):
+    while p < stop:
+        out[o] = data[p]
+        p += 1
+        o += 1
+    return o
+
+
+@uncounted
 @kernel
 def _hex4(data, p):
     """The code unit that four hexadecimal digits spell, or a negative number."""
@@ -88,6 +147,7 @@ def _hex4(data, p):
     return code
 
 
+@uncounted
 @kernel
 def _is_word(data, p, length, word):
     if length != word.size:
@@ -98,91 +158,113 @@ def _is_word(data, p, length, word):
     return True
 
 
+@uncounted
 @kernel
-def _escape(data, p, end, out, o, nested):
-    """Copy the escape sequence at `p`; returns (position, output position, code)."""
-    if p + 1 >= end:
-        return p, o, CUT
+def _plain(data, p, end, out, o):
+    """Copy what stands before a quote, a backslash or a control character; returns both positions.
+
+    Of an index without a sign numba does not ask whether it counts from the end.
+    """
+    first, to = np.uint64(p), np.uint64(o)
+    for k in range(np.uint64(end - p)):
+        c = data[first + k]
+        if c < _SPACE or c in (_QUOTE, _BACKSLASH):
+            return p + np.int64(k), o + np.int64(k)
+        out[to + k] = c
+    return end, o + end - p
+
+
+@uncounted
+@kernel
+def _unicode_escape(data, p, end, out, o, nested):
+    """Write the code point that is spelt at `p`; returns (position, output position, code).
+
+    Where it is nested it stays as it is spelt, but for a lone surrogate.
+    """
     if data[p + 1] != _LOWER_U:
-        if not _ESCAPABLE[data[p + 1]]:
-            return p, o, ESCAPE
-        if nested:
-            out[o] = _BACKSLASH
-            o += 1
-            if data[p + 1] == _QUOTE or data[p + 1] == _BACKSLASH:
-                out[o] = _BACKSLASH
-                out[o + 1] = _BACKSLASH
-                out[o + 2] = data[p + 1]
-                return p + 2, o + 3, _OK
-        out[o] = _BACKSLASH
-        out[o + 1] = data[p + 1]
-        return p + 2, o + 2, _OK
+        return p, o, ESCAPE
     if p + 6 > end:
         return p, o, CUT
-    unit = _hex4(data, p + 2)
-    if unit < 0:
+    point = _hex4(data, p + 2)
+    if point < 0:
         return p, o, ESCAPE
-    if nested:
-        out[o] = _BACKSLASH
-        o += 1
-    if unit < 0xD800 or unit > 0xDFFF:
-        return p + 6, _put(out, o, data[p : p + 6]), _OK
-    if unit < 0xDC00 and p + 12 <= end and data[p + 6] == _BACKSLASH and data[p + 7] == _LOWER_U:
-        low = _hex4(data, p + 8)
+    stop = p + 6
+    lone = 0xD800 <= point <= 0xDFFF
+    if lone and point < 0xDC00 and p + 12 <= end:
+        low = _hex4(data, p + 8) if data[p + 6] == _BACKSLASH and data[p + 7] == _LOWER_U else -1
         if 0xDC00 <= low <= 0xDFFF:
-            o = _put(out, o, data[p : p + 6])
-            if nested:
-                out[o] = _BACKSLASH
-                o += 1
-            return p + 12, _put(out, o, data[p + 6 : p + 12]), _OK
-    return p + 6, _put(out, o, _REPLACEMENT), _OK
-
-
-@kernel
-def _string(data, p, end, out, o, nested, lenient):
-    """Copy the string whose opening quote is at `p`, escaped once more where it is nested.
-
-    Where `lenient` is true, a raw newline is one that is escaped.
-    """
+            point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00)
+            stop = p + 12
+            lone = False
+    if nested and lone:
+        return stop, _put(out, o, _LOST_ESCAPED), _OK
     if nested:
-        out[o] = _BACKSLASH
-        o += 1
-    out[o] = _QUOTE
-    o += 1
-    p += 1
+        return stop, _copy(data, p, stop, out, o), _OK
+    return stop, put_code_point(_LOST if lone else point, out, o), _OK
+
+
+@uncounted
+@kernel
+def _rest_of_string(data, p, end, out, o, nested, lenient):
+    """Write what a string says from `p` on, a quote or what `_plain` does not copy."""
     while p < end:
         c = data[p]
         if c == _QUOTE:
             if nested:
-                out[o] = _BACKSLASH
+                out[o] = _QUOTE
                 o += 1
-            out[o] = _QUOTE
-            return p + 1, o + 1, _OK
+            return p + 1, o, _OK
         if c == _BACKSLASH:
-            p, o, code = _escape(data, p, end, out, o, nested)
-            if code != _OK:
-                return p, o, code
-            continue
-        if c >= _SPACE:
-            out[o] = c
-            o += 1
-        elif c in (_NEWLINE, _RETURN, _TAB):
-            if c != _TAB and not lenient:
-                return p, o, BROKEN_LINE
-            out[o] = _BACKSLASH
-            o += 1
-            if nested:
-                out[o] = _BACKSLASH
+            if p + 1 >= end:
+                return p, o, CUT
+            said = _ESCAPED[data[p + 1]]
+            if said == 0:
+                p, o, code = _unicode_escape(data, p, end, out, o, nested)
+                if code != _OK:
+                    return p, o, code
+            else:
+                if nested:
+                    out[o] = _BACKSLASH
+                    o += 1
+                    said = data[p + 1]
+                out[o] = said
                 o += 1
-            out[o] = _LOWER_T if c == _TAB else _LOWER_N if c == _NEWLINE else _LOWER_R
-            o += 1
-        p += 1
+                p += 2
+        else:
+            if c in (_NEWLINE, _RETURN, _TAB):
+                if c != _TAB and not lenient:
+                    return p, o, BROKEN_LINE
+                if nested:
+                    out[o] = _BACKSLASH
+                    o += 1
+                    c = _LOWER_T if c == _TAB else _LOWER_N if c == _NEWLINE else _LOWER_R
+                out[o] = c
+                o += 1
+            p += 1
+        p, o = _plain(data, p, end, out, o)
     return p, o, CUT
 
 
+@uncounted
+@kernel
+def _string(data, p, end, out, o, nested, lenient):
+    """Write what the string says whose opening quote is at `p`; where nested, as JSON has it.
+
+    Where `lenient` is true, a raw newline is one that is escaped.
+    """
+    if nested:
+        out[o] = _QUOTE
+        o += 1
+    p, o = _plain(data, p + 1, end, out, o)
+    if p < end and data[p] == _QUOTE and not nested:
+        return p + 1, o, _OK
+    return _rest_of_string(data, p, end, out, o, nested, lenient)
+
+
+@uncounted
 @kernel
 def _scalar(data, p, end, out, o, nested):
-    """Copy a number, true, false or null; quoted unless it is nested or null."""
+    """Copy a number, true, false or null; of a null that is not nested, nothing is written."""
     start = p
     numeric = True
     while p < end:
@@ -210,17 +292,12 @@ def _scalar(data, p, end, out, o, nested):
         or _is_word(data, start + sign, length - sign, _INFINITY)
     ):
         return start, o, TOKEN
-    quoted = not nested and not null
-    if quoted:
-        out[o] = _QUOTE
-        o += 1
-    o = _put(out, o, data[start:p])
-    if quoted:
-        out[o] = _QUOTE
-        o += 1
+    if nested or not null:
+        o = _copy(data, start, p, out, o)
     return p, o, _OK
 
 
+@uncounted
 @kernel
 def _begin_alike(data, p, q, end):
     """Whether the objects at `p` and `q` begin with the same key."""
@@ -236,30 +313,97 @@ def _begin_alike(data, p, q, end):
     return False
 
 
+@uncounted
 @kernel
-def _record(data, p, end, container, kind, keys, bounds, lenient, out, o, stack):
-    """Copy one record and flatten its values; returns (position, output position, code).
+def _clear(views, row):
+    """A row holds nothing."""
+    for column in range(views.shape[0]):
+        views[column, row, 0] = ABSENT
+        views[column, row, 1] = 0
+
+
+@uncounted
+@kernel
+def _is_name(names, bounds, column, text, start, stop):
+    begin = bounds[column]
+    if stop - start != bounds[column + 1] - begin:
+        return False
+    for k in range(stop - start):  # noqa: SIM110 — numba compiles no generators
+        if text[start + k] != names[begin + k]:
+            return False
+    return True
+
+
+@uncounted
+@kernel
+def _column(names, bounds, text, start, stop, guess):
+    """The column whose name is `text[start:stop]`, or -1; `guess` is looked at first."""
+    columns = bounds.size - 1
+    if guess < columns and _is_name(names, bounds, guess, text, start, stop):
+        return guess
+    for column in range(columns):
+        if _is_name(names, bounds, column, text, start, stop):
+            return column
+    return -1
+
+
+@uncounted
+@kernel
+def _packed(text, start, stop):
+    """Up to eight bytes as one number, the first the lowest."""
+    number = _NO_BITS
+    for k in range(stop - start):
+        number |= np.uint64(text[start + k]) << (np.uint64(k) * _BYTE_BITS)
+    return number
+
+
+@uncounted
+@kernel
+def _hold(views, column, row, text, start, stop, null):
+    """Take `text[start:stop]` for a value, unless the row has one; returns where its text ends.
+
+    A text that is not taken ends where it begins.
+    """
+    if column < 0 or views[column, row, 0] != ABSENT:
+        return start
+    if null:
+        views[column, row, 0] = NULL
+        return start
+    prefix = min(start + _PREFIX_BYTES, stop)
+    views[column, row, 0] = np.uint64(stop - start) | _packed(text, start, prefix) << _LENGTH_BITS
+    if stop - start <= _INLINE_BYTES:
+        views[column, row, 1] = _packed(text, prefix, stop)
+    else:
+        views[column, row, 1] = np.uint64(start) << _LENGTH_BITS  # of buffer 0
+    return stop
+
+
+@uncounted
+@kernel
+def _record(
+    data, p, end, container, kind, lenient, names, bounds, fields, views, row, out, o, stack
+):
+    """Write one record to a row of a `Table`; returns (position, output position, code).
 
     At `p` stands the opening brace of an `OBJECT`, the opening bracket of `FIELDS`, or any value,
-    which is a `WHOLE` record. The key of the n-th field, with quotes and colon, is
-    `keys[bounds[n]:bounds[n + 1]]`. In `LINES`, a newline inside the record is damage; in `KEYED`,
-    a value that begins as the record does is taken for the record after it; so is, everywhere
-    but among `JOINED` ones, a list inside a list that is a whole record. `lenient` is that of
-    `_string`.
+    which is a `WHOLE` record. In `LINES`, a newline inside the record is damage; in `KEYED`, a
+    value that begins as the record does is taken for the record after it; so is, everywhere but
+    among `JOINED` ones, a list inside a list that is a whole record. `lenient` is that of
+    `_string`. Values that the table has no column for are walked, and their text is overwritten.
     """
     begin = p
     depth = 1
     field = 0
+    column = -1 if kind == OBJECT else fields[0]
     one_line = container == LINES
     whole = kind == WHOLE
-    out[o] = _OPEN_OBJECT
-    o += 1
+    value = o
+    _clear(views, row)
     if kind == OBJECT:
         p += 1
         state = _KEY_FIRST
         stack[0] = _OPEN_OBJECT
     else:
-        o = _put(out, o, keys[: bounds[1]])
         if kind == FIELDS:
             p += 1
         state = _VALUE_FIRST if kind == FIELDS else _VALUE
@@ -278,6 +422,9 @@ def _record(data, p, end, container, kind, keys, bounds, lenient, out, o, stack)
                 p, o, code = _string(data, p, end, out, o, nested, lenient)
                 if code != _OK:
                     return p, o, code
+                if not nested:
+                    column = _column(names, bounds, out, value, o, column + 1)
+                    o = value
                 state = _COLON
                 continue
             if c != _CLOSE_OBJECT or state == _KEY:
@@ -286,25 +433,27 @@ def _record(data, p, end, container, kind, keys, bounds, lenient, out, o, stack)
         elif state == _COLON:
             if c != _COLON_SIGN:
                 return p, o, TOKEN
-            out[o] = c
-            o += 1
+            if nested:
+                out[o] = c
+                o += 1
             p += 1
             state = _VALUE
             continue
         elif state == _AFTER:
             top = stack[depth - 1]
             if c == _COMMA:
-                out[o] = c
-                o += 1
+                if nested:
+                    out[o] = c
+                    o += 1
                 if top == _OPEN_OBJECT:
                     state = _KEY
                 else:
                     state = _VALUE
                     if depth == 1:
                         field += 1
-                        if field == bounds.size - 1:
+                        if field == fields.size:
                             return p, o, MANY_FIELDS
-                        o = _put(out, o, keys[bounds[field] : bounds[field + 1]])
+                        column = fields[field]
                 p += 1
                 continue
             if c != (_CLOSE_OBJECT if top == _OPEN_OBJECT else _CLOSE_LIST):
@@ -316,14 +465,15 @@ def _record(data, p, end, container, kind, keys, bounds, lenient, out, o, stack)
                 return p, o, code
             state = _AFTER
         elif c in (_OPEN_OBJECT, _OPEN_LIST):
-            if depth == _MAX_DEPTH:
+            if depth == MAX_DEPTH:
                 return p, o, DEEP
             if whole and container != JOINED and depth == 2 and c == _OPEN_LIST:
                 return p, o, TOKEN
             if depth == 1:
                 if container == KEYED and c == _OPEN_OBJECT and _begin_alike(data, begin, p, end):
                     return p, o, SWALLOWS
-                o = _put(out, o, _NESTED_OPEN)
+                out[o] = _NESTED
+                o += 1
             out[o] = c
             o += 1
             p += 1
@@ -339,26 +489,22 @@ def _record(data, p, end, container, kind, keys, bounds, lenient, out, o, stack)
                 return p, o, code
             state = _AFTER
         if closing:
-            out[o] = c
-            o += 1
             p += 1
             depth -= 1
             if depth == 0:
-                if kind == FIELDS:
-                    if state == _VALUE_FIRST or field < bounds.size - 2:
-                        return p, o, FEW_FIELDS
-                    out[o - 1] = _CLOSE_OBJECT
-                return p, o, _OK
-            if depth == 1:
-                out[o] = _QUOTE
-                o += 1
+                few = kind == FIELDS and (state == _VALUE_FIRST or field < fields.size - 1)
+                return p, o, FEW_FIELDS if few else _OK
+            out[o] = c
+            o += 1
             state = _AFTER
-        if whole and depth == 1 and state == _AFTER:
-            out[o] = _CLOSE_OBJECT
-            return p, o + 1, _OK
+        if depth == 1 and state == _AFTER:
+            o = value = _hold(views, column, row, out, value, o, c == _LOWER_N)
+            if whole:
+                return p, o, _OK
     return p, o, CUT
 
 
+@uncounted
 @kernel
 def skip(data, p, end, state):
     """Go to the end of the value that begins at `p`; returns (position, whether it ended).
@@ -389,6 +535,7 @@ def skip(data, p, end, state):
     return p, False
 
 
+@uncounted
 @kernel
 def count_fields(data, starts, stops, counts):
     """Write how many values each of the lists has that begin at `starts`; -1 if one does not end.
@@ -421,6 +568,7 @@ def count_fields(data, starts, stops, counts):
             p += 1
 
 
+@uncounted
 @kernel
 def line_end(data, p, end):
     """The position of the line feed that ends the line at `p`; `end` where there is none."""
@@ -429,24 +577,39 @@ def line_end(data, p, end):
     return p
 
 
+@uncounted
 @kernel
 def scan(
-    data, position, end, container, kind, keys, bounds, after, lenient, limit, out, o, marks, faults
+    data,
+    position,
+    end,
+    container,
+    kind,
+    after,
+    lenient,
+    limit,
+    table,
+    row,
+    stack,
+    out,
+    o,
+    marks,
+    faults,
 ):
-    """Write the records of `data[position:end]` to `out`, a line each, until something stops it.
+    """Write the records of `data[position:end]` to a `Table`, until something stops it.
 
-    `after` is where the walk stands between records, and `o` where `out` goes on, which needs room
-    for `GROWTH * (end - position)` bytes, and that of the longest key more for each byte where
-    records are `FIELDS` or `WHOLE`. A row of `marks` for each record takes its position and the end
-    of its line in `out`. Among `LINES`, damage costs its line only: a row of `faults` takes where
-    the stretch begins and ends, why, and the byte at which that showed. There are no more of both
-    than `limit`. `lenient` is that of `_string`.
+    `after` is where the walk stands between records. The table goes on at `row`, and its texts at
+    `out[o]`, where there is room for `GROWTH * (end - position)` bytes. A row of `marks` for each
+    record takes `START` to `TEXT_STOP`. Among `LINES`, damage costs its line only: a row of
+    `faults` takes where the stretch begins and ends, why, and the byte at which that showed. There
+    are no more of both than `limit`. `lenient` is that of `_string`; `stack` has room for brackets,
+    of which no more than `MAX_DEPTH` are open at once.
 
-    Returns (records, faults, end of the output, position, after, code, where): `position` is that
+    Returns (records, faults, end of the texts, position, after, code, where): `position` is that
     of the first byte not yet dealt with, a record's first byte where its walk failed; `where` is
     the byte at which it failed.
     """
-    stack = np.zeros(_MAX_DEPTH, dtype=np.uint8)
+    names, bounds, fields, views = table
     listed = container in (ARRAY, KEYED)
     close = _CLOSE_LIST if container == ARRAY else _CLOSE_OBJECT
     records = 0
@@ -479,7 +642,7 @@ def scan(
         if container == KEYED:
             if c != _QUOTE:
                 return records, wrong, o, start, after, TOKEN, p
-            p, _, code = _string(data, p, end, out, o, False, lenient)
+            p, _, code = _string(data, p, end, out, o, _OUTSIDE, lenient)
             if code == _OK:
                 p = _skip_space(data, p, end)
                 code = CUT if p >= end else _OK if data[p] == _COLON_SIGN else TOKEN
@@ -489,10 +652,11 @@ def scan(
             if code != _OK:
                 return records, wrong, o, start, after, code, p
             c = data[p]
-        written, code = o, TOKEN
+        begin, written, code = p, o, TOKEN
         if c == (_OPEN_OBJECT if kind == OBJECT else _OPEN_LIST):
             p, written, code = _record(
-                data, p, end, container, kind, keys, bounds, lenient, out, o, stack
+                *(data, p, end, container, kind, lenient),
+                *(names, bounds, fields, views, row + records, out, o, stack),
             )
         if code != _OK:
             stop = end if container != LINES or code == CUT else line_end(data, p, end)
@@ -505,33 +669,32 @@ def scan(
             wrong += 1
             p = stop + 1
             continue
-        out[written] = _NEWLINE
-        o = written + 1
-        marks[records, 0] = start
-        marks[records, 1] = o
+        o = written
+        marks[records, START] = start
+        marks[records, VALUE_START] = begin
+        marks[records, VALUE_STOP] = p
+        marks[records, TEXT_STOP] = o
         records += 1
         after = NEXT
     return records, wrong, o, p, after, FULL, p
 
 
+@uncounted
 @kernel
-def explode(data, out, parents, whole):
-    """Write the elements of JSON lists, one list a line of `data`, each element as one line.
+def explode(data, table, stack, out, parents, whole):
+    """Write the elements of JSON lists, one list a line of `data`, a row of the table each.
 
-    An object is written as `scan` writes it and any other value wrapped under `ELEMENT`; a line
-    that is one object counts as a list of it. `parents` takes the line number of each element;
-    `whole[line]` becomes False, and nothing is written, where a line is not one JSON list.
-
-    Returns (elements, output length).
+    An object is read by its keys and any other value as its first field; a line that is one object
+    counts as a list of it. `parents` takes the line number of each element; `whole[line]` becomes
+    False, and nothing is written, where a line is not one JSON list. Returns (elements, end of the
+    texts in `out`). `stack` is that of `scan`.
     """
-    stack = np.zeros(_MAX_DEPTH, dtype=np.uint8)
+    names, bounds, fields, views = table
     elements = 0
     o = 0
     p = 0
     for line in range(whole.size):
-        end = p
-        while end < data.size and data[end] != _NEWLINE:
-            end += 1
+        end = line_end(data, p, data.size)
         first_element = elements
         first_byte = o
         p = _skip_space(data, p, end)
@@ -559,13 +722,12 @@ def explode(data, out, parents, whole):
             else:
                 kind = OBJECT if c == _OPEN_OBJECT else WHOLE
                 p, o, code = _record(
-                    data, p, end, JOINED, kind, _ELEMENT_KEYS, _ELEMENT_BOUNDS, False, out, o, stack
+                    *(data, p, end, JOINED, kind, _STRICT),
+                    *(names, bounds, fields, views, elements, out, o, stack),
                 )
                 if code == _OK:
                     parents[elements] = line
                     elements += 1
-                    out[o] = _NEWLINE
-                    o += 1
                     state = CLOSED if single else NEXT
         if code != _OK:
             whole[line] = False

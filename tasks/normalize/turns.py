@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from schemas.record import MESSAGE, ROLES
 from tasks.normalize.clean import clean
@@ -49,17 +50,17 @@ def turns_of(rows: pl.DataFrame, parts: Sequence[tuple[str, pl.Expr]]) -> pl.Dat
         part.cast(pl.String).alias(str(place)) for place, (_, part) in enumerate(parts)
     )
     # One part below the other, then gathered row by row: the texts themselves are not copied.
-    interleaved = np.arange(rows.height * len(parts)).reshape(len(parts), rows.height).T.ravel()
-    contents = pl.concat([column.alias("content") for column in said.get_columns()])
+    places = np.arange(rows.height * len(parts), dtype=np.uint32)
+    contents = pl.concat([column.alias("content") for column in said.get_columns()], rechunk=True)
     roles = pl.Series([role for role, _ in parts], dtype=pl.String)
-    numbers = np.repeat(np.arange(rows.height), len(parts))
-    return pl.DataFrame(
+    turns = pl.DataFrame(
         {
-            "row": rows["row"].cast(pl.UInt32).gather(numbers),
-            "role": roles.gather(np.tile(np.arange(len(parts)), rows.height)),
-            "content": contents.gather(interleaved),
+            "row": np.repeat(rows["row"].cast(pl.UInt32).to_numpy(), len(parts)),
+            "role": roles.gather(places % len(parts)),
+            "content": contents.gather(places.reshape(len(parts), rows.height).T.ravel()),
         }
-    ).drop_nulls("content")
+    )
+    return turns.drop_nulls("content") if contents.null_count() else turns
 
 
 def paragraphs(*texts: pl.Expr) -> pl.Expr:
@@ -95,8 +96,22 @@ def assemble(turns: pl.DataFrame, code: bool) -> Conversations:
         kept = step(before)
         if kept.height != before.height:
             counts[name] = _changed_rows(before, kept)
-    rows = kept.group_by("row", maintain_order=True).agg(messages=pl.struct("role", "content"))
-    return Conversations(rows.cast(CONVERSATIONS), turns, counts)
+    return Conversations(_by_row(kept), turns, counts)
+
+
+def _by_row(turns: pl.DataFrame) -> pl.DataFrame:
+    """CONVERSATIONS: one row per row that has turns; the turns themselves are not moved."""
+    rows = turns["row"].to_numpy()
+    ends = np.flatnonzero(rows[1:] != rows[:-1]) + 1
+    starts = np.insert(ends, 0, 0) if rows.size else ends
+    messages = turns.select(pl.struct("role", "content")).to_series()
+    lists = pa.LargeListArray.from_arrays(
+        pa.array(np.append(starts, rows.size)),
+        messages.to_arrow(compat_level=pl.CompatLevel.newest()),
+    )
+    return pl.DataFrame(
+        {"row": turns["row"].gather(starts), "messages": pl.Series(lists)}, schema=CONVERSATIONS
+    )
 
 
 def unknown_roles(turns: pl.DataFrame, spoken: pl.Series) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from schemas.manifest import Drops, ShardRef
 from schemas.record import Record, Unreadable
 from tasks.lake import Lake
 from tasks.normalize.records import Outcome
-from tasks.shards import STAGE_LEVEL, write_shard
+from tasks.shards import write_stage_shard
 
 MAX_SHARD_BYTES = 128 << 20
 """Of contents in UTF-8: stages take a shard into memory, however long its records are."""
@@ -109,9 +109,7 @@ class SourceWriter:
 
     def _write_ledger(self) -> None:
         if any(frame.height for frame in self._failed):
-            self._write(
-                Unreadable, self._failed, self.ledger, f"ledger-{self._ledgers:05d}.parquet"
-            )
+            self._write(Unreadable, self._failed, self.ledger, f"ledger-{self._ledgers:05d}")
             self._ledgers += 1
         self._failed = []
 
@@ -127,7 +125,7 @@ class SourceWriter:
         def write() -> None:
             frame = schema.validate(pl.concat(frames, rechunk=True))
             key = f"{self._key}/{name}"
-            written.append(write_shard(frame, self._lake, key, self._source, STAGE_LEVEL))
+            written.append(write_stage_shard(frame, self._lake, key, self._source))
 
         self._wait()
         self._being_written = self._thread.submit(write)

@@ -66,6 +66,47 @@ def test_every_message_is_redacted_and_a_row_counts_once_per_kind(tmp_path):
     assert dict(done.manifest.notes) == {"redacted_email": "2", "redacted_phone": "1"}
 
 
+def test_every_role_is_redacted(tmp_path):
+    turns = [(role, f"{role}: {MAIL}") for role in ("system", "user", "assistant", "tool")]
+    turns.append(("assistant", "Done."))
+    held = {"messages": [{"role": role, "content": text} for role, text in turns]}
+    made_of = source("messages", redact=["email"])
+    done = normalized(tmp_path, json.dumps([held]).encode(), made_of)
+    assert done.conversations[0] == [(role, text.replace(MAIL, "[EMAIL]")) for role, text in turns]
+
+
+TALK = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+# fmt: off
+TOOLS = {  #                  a definition                                                           as it is
+    "in a description":      ({"name": "f", "description": f"ask {MAIL}"},                            {"name": "f", "description": "ask [EMAIL]"}),
+    "a default":             ({"parameters": {"to": {"default": MAIL}}},                              {"parameters": {"to": {"default": "[EMAIL]"}}}),
+    "a bare number":         ({"parameters": {"phone": {"default": 5022948258}}},                     {"parameters": {"phone": {"default": "[PHONE]"}}}),
+    "nobody's":              ({"name": "f", "description": "as john@example.com"},                    {"name": "f", "description": "as john@example.com"}),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("given", "expected"), TOOLS.values(), ids=TOOLS)
+def test_definitions_of_tools_are_redacted_and_stay_json(given, expected, tmp_path):
+    rows = [{"messages": TALK, "tools": json.dumps([given])}, {"messages": TALK}]
+    made_of = source("messages", redact=["email", "phone"])
+    done = normalized(tmp_path, json.dumps(rows).encode(), made_of)
+    first, second = done.records["tools"]
+    assert json.loads(first) == [expected]
+    assert second is None
+
+
+def test_a_row_whose_tools_and_messages_are_redacted_counts_once(tmp_path):
+    held = {
+        "messages": [{"role": "user", "content": MAIL}, TALK[1]],
+        "tools": f'[{{"to": "{MAIL}"}}]',
+    }
+    made_of = source("messages", redact=["email"])
+    done = normalized(tmp_path, json.dumps([held, held, {"messages": TALK}]).encode(), made_of)
+    assert dict(done.manifest.notes)["redacted_email"] == "2"
+    assert done.records["record_id"].n_unique() == 2
+
+
 def test_rows_that_differ_in_a_number_alone_are_one_record_then(tmp_path):
     rows = (row(f"Call {PHONE}"), row("Call 912-901-8020"))
     assert redacted(tmp_path / "a", *rows).records["record_id"].n_unique() == 2

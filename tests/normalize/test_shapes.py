@@ -87,7 +87,15 @@ def test_constants_make_no_record_of_a_row_with_none_of_its_columns(tmp_path: Pa
     done = normalized(tmp_path, json.dumps(rows).encode(), made_of)
 
     assert [done.records["source_row"].to_list(), done.reasons] == [[1, 2], ["unreadable"]]
-    assert "none of its columns is there: instruction, input" in done.ledger["message"].item()
+    message = done.ledger["message"].item()
+    assert message.startswith("none of its columns is there: instruction, input")
+    assert message.endswith("; the first row here has other")
+
+
+def test_a_row_in_the_middle_is_not_said_to_have_the_columns_of_the_first(tmp_path: Path) -> None:
+    rows = [{"instruction": "q", "output": "a"}, {"other": "x"}]
+    done = normalized(tmp_path, json.dumps(rows).encode(), source("alpaca"))
+    assert "the first row" not in done.ledger["message"].item()
 
 
 @pytest.mark.parametrize(

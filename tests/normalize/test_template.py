@@ -40,7 +40,7 @@ TEXTS = {  #                     texts                                          
     "nested values":             (("{a}", "{q}"),                                  {"q": ["a", {"b": "c\n"}], "a": {}},    [(U, '["a",{"b":"c\\n"}]'), (A, "{}")]),
     "names with spaces":         (("{the answer}", "{Frage: 1}".replace(": ", " ")), {"Frage 1": "why", "the answer": "so"}, [(U, "why"), (A, "so")]),
     "names of our own":          (("{row}{category}", "{system}{tools}{messages}"), {"row": "so", "category": "x", "system": "s", "tools": "t", "messages": [1]}, [(U, "st[1]"), (A, "sox")]),
-    "nothing of it":             (("{a}", "{q}"),                                  {"b": "so"},                            "unreadable: none of its columns is there: q, a, category, tools, licence"),
+    "nothing of it":             (("{a}", "{q}"),                                  {"b": "so"},                            "unreadable: none of its columns is there: q, a, category, tools, licence; the first row here has b"),
 }
 # fmt: on
 
