@@ -53,7 +53,9 @@ def with_sets_at_hand(recipe: Recipe, lake_uri: str, receipts: Sequence[RawRecei
     """The recipe with its downloaded evaluation sets read from where they lie in the lake."""
     lake = Lake(lake_uri)
     places = {
-        receipt.source: lake.at(f"{receipt.uri}/{receipt.files[0].name}") for receipt in receipts
+        receipt.source: str(lake.local(f"{receipt.uri}/{file.name}", file.sha256))
+        for receipt in receipts
+        for file in receipt.files[:1]
     }
     return recipe.with_evaluation_sets(
         tuple(

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from schemas.ablation import Ablation
 from schemas.adapter import TrainingRun
 from schemas.manifest import CorpusManifest, FailedSource, RawReceipt, StageManifest
 from schemas.outcome import Outcome
+from schemas.pushed import PushedVersion
 
 Row = dict[str, str | int | float | None]
 
@@ -83,6 +85,16 @@ Full report: `{outcome.path}/report.html`
     )
 
 
+def of_push(pushed: PushedVersion) -> None:
+    """A link to the version on the Hub."""
+    create_link_artifact(
+        key="dataset",
+        link=pushed.uri,
+        link_text=f"{pushed.repo} {pushed.version}",
+        description="The version on the Hugging Face Hub.",
+    )
+
+
 def of_training(run: TrainingRun) -> None:
     """The labels that were audited, and what training came to."""
     audit: list[Row] = [entry.model_dump(mode="json") for entry in run.manifest.audit]
@@ -105,3 +117,23 @@ def of_training(run: TrainingRun) -> None:
 | adapter | {pushed} |
 """
     create_markdown_artifact(key="adapter", markdown=text, description="What training came to.")
+
+
+def of_ablation(ablation: Ablation, place: str) -> None:
+    """A row per trial: its variant, its loss, and what that is less the whole recipe's."""
+    rows: list[Row] = [
+        {
+            "variant": trial.variant.title,
+            "seed": trial.seed,
+            "rows": trial.rows,
+            "loss": trial.evaluation.loss if trial.evaluation else None,
+            "change": trial.change,
+            "change_error": trial.change_error,
+            "perplexity": trial.evaluation.perplexity if trial.evaluation else None,
+            "rouge_l": trial.answers.rouge_l if trial.answers else None,
+            "rejected": trial.rejected and trial.rejected[:500],
+        }
+        for trial in ablation.trials
+    ]
+    told = f"Variants of {ablation.recipe}, all on the same validation rows. Report: {place}"
+    create_table_artifact(key="ablation", table=rows, description=told)

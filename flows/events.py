@@ -4,6 +4,7 @@ from prefect.events import emit_event
 
 from schemas.adapter import TrainingRun
 from schemas.outcome import Outcome
+from schemas.pushed import PushedVersion
 
 
 def of_refresh(outcome: Outcome) -> None:
@@ -15,6 +16,18 @@ def of_refresh(outcome: Outcome) -> None:
             "prefect.resource.name": f"{outcome.corpus} {outcome.version}",
         },
         payload=outcome.model_dump(mode="json"),
+    )
+
+
+def of_push(pushed: PushedVersion, rows: int) -> None:
+    """Emit `winnow.dataset.pushed`: the version is on the Hub, with so many rows."""
+    emit_event(
+        event="winnow.dataset.pushed",
+        resource={
+            "prefect.resource.id": f"winnow.dataset.{pushed.repo}",
+            "prefect.resource.name": pushed.uri,
+        },
+        payload={**pushed.model_dump(mode="json"), "rows": rows},
     )
 
 

@@ -24,6 +24,7 @@ SHOWN_CHARS = 2_000  # of a message in a list; `why` of one row shows all of it
 BRIEF_CHARS = 300
 SHOWN_COUNTS = 20
 DROPPED, RELEASED = "would drop", "would let pass"
+LEAVING, ENTERING = "would leave the version", "would enter the version"
 
 Examples = Mapping[str, list[dict[str, Any]]]
 Corpus = Annotated[str | None, typer.Option("--corpus", help="NAME or NAME@v0007")]
@@ -143,10 +144,7 @@ def try_rule(
     plan = planned(manifest, rule, changes or (), recipe)
     with err.status(plain(f"trying {plan.rule}")):
         trial = tried(lake, manifest, plan, source, sample, seed)
-        shown = {
-            what: examples(lake, manifest, moved)
-            for what, moved in ((DROPPED, trial.dropped), (RELEASED, trial.released))
-        }
+        shown = {what: examples(lake, manifest, plan, moved) for what, moved in _moves(trial)}
     if json:
         one_object(_trial_object(manifest, plan, trial, shown))
     else:
@@ -241,6 +239,16 @@ def _prompt(messages: Sequence[Mapping[str, str]]) -> str:
     return "\n\n".join(message["content"] for message in messages[:-1])
 
 
+def _moves(trial: "Trial") -> "tuple[tuple[str, Moved], ...]":
+    """What moves by the rule itself, then in the end."""
+    return (
+        (DROPPED, trial.dropped),
+        (RELEASED, trial.released),
+        (LEAVING, trial.leaving),
+        (ENTERING, trial.entering),
+    )
+
+
 def _trial_object(
     manifest: CorpusManifest, plan: "Plan", trial: "Trial", shown: Examples
 ) -> dict[str, Any]:
@@ -254,6 +262,9 @@ def _trial_object(
         "dropped": _moved_object(trial.dropped, shown[DROPPED]),
         "released": _moved_object(trial.released, shown[RELEASED]),
         "covered": trial.covered,
+        "would_be_published": trial.would_be_published,
+        "leaving": _moved_object(trial.leaving, shown[LEAVING]),
+        "entering": _moved_object(trial.entering, shown[ENTERING]),
         "notes": list(trial.notes),
     }
 
@@ -273,14 +284,18 @@ def _show_trial(manifest: CorpusManifest, plan: "Plan", trial: "Trial", shown: E
     out.print(plain(f"{manifest.name} {manifest.version}, {plan.rule}: {changes or 'as it was'}"))
     counts = [
         (what, reason, source, rows)
-        for what, moved in ((DROPPED, trial.dropped), (RELEASED, trial.released))
+        for what, moved in _moves(trial)
         for reason, source, rows in moved.counts.rows()
     ]
     if counts:
         table("", ("", "reason", "source", "rows"), counts)
+    seen = set()
     for what, rows in shown.items():
         for row in rows:
             place = f"{row['source']}:{row['source_row']}  {row['record_id']}"
+            if place in seen:  # it moves by the rule, and so in the end
+                continue
+            seen.add(place)
             out.print(plain(f"{what} {place}  {row['reason']}"))
             _show_evidence(row["evidence"])
             _show_items(row)
@@ -290,9 +305,15 @@ def _show_trial(manifest: CorpusManifest, plan: "Plan", trial: "Trial", shown: E
     share = trial.dropped.rows / trial.published if trial.published else 0.0
     out.print(
         plain(
-            f"{trial.dropped.rows:,} of {trial.published:,} published rows would fall "
-            f"({share:.2%}), {trial.released.rows:,} dropped ones would pass; "
+            f"by the rule itself {trial.dropped.rows:,} of {trial.published:,} published rows "
+            f"would fall ({share:.2%}), {trial.released.rows:,} dropped ones would pass; "
             f"{trial.rows:,} rows were judged, nothing was published"
+        )
+    )
+    out.print(
+        plain(
+            f"in the end, with what depends on it run again, {trial.would_be_published:,} rows "
+            f"would be published: {trial.leaving.rows:,} would leave, {trial.entering.rows:,} enter"
         )
     )
     if trial.covered:

@@ -7,6 +7,7 @@ import typer
 
 from schemas.errors import UnknownName
 from schemas.manifest import CorpusManifest
+from schemas.stores import is_bucket
 
 if TYPE_CHECKING:
     from tasks.lake import Lake
@@ -21,11 +22,23 @@ def lake_of(context: typer.Context) -> "Lake":
     return Lake(context.obj)
 
 
+def disk_with(lake_uri: str, adapter: str | None) -> Path:
+    """A folder as that of a lake, with an adapter of it; what lies in a bucket is fetched."""
+    if not is_bucket(lake_uri):
+        return Path(lake_uri)
+    from tasks.lake import Lake
+    from tasks.runs import fetch_adapter
+
+    lake = Lake(lake_uri)
+    fetch_adapter(lake, adapter)
+    return lake.disk
+
+
 def version_of(lake: "Lake", corpus: str | None) -> CorpusManifest:
     """The version that was named, or the latest of the only corpus there is."""
-    from tasks.corpora import find_version
+    from tasks.history.named import named_version
 
-    return find_version(lake, corpus or only_corpus(lake))
+    return named_version(lake, corpus or only_corpus(lake))
 
 
 def only_corpus(lake: "Lake") -> str:

@@ -11,16 +11,20 @@ from flows.outcome import carries, outcome_of, rejection
 from flows.progress import finish, gather, step
 from flows.streams import columns_of
 from flows.train_adapter import train_adapter
+from schemas.manifest import CorpusManifest
 from schemas.outcome import Outcome, Status
-from schemas.recipe import load_recipe
+from schemas.recipe import Recipe, load_recipe
+from tasks.corpora import tidy
 from tasks.dedupe.task import mark_exact, mark_near
 from tasks.download.task import download_source
 from tasks.filter.task import index_evaluations, judge_shard
+from tasks.history.leases import leased
 from tasks.judged import Judgement
 from tasks.lake import Lake
 from tasks.measure.task import measure_shard, pages_of, summarise_corpus
 from tasks.normalize.task import normalize_source
-from tasks.publish.task import find_unchanged, publish_corpus
+from tasks.publish.task import find_unchanged, publish_corpus, push_dataset
+from tasks.publish.token import hub_token
 from tasks.sample.task import sample_rows
 
 WORKERS = 2
@@ -31,6 +35,7 @@ WORKERS = 2
     flow_run_name="refresh-{recipe}",
     task_runner=ThreadPoolTaskRunner(max_workers=WORKERS),  # type: ignore[arg-type]
 )
+@leased
 def refresh_corpus(
     recipe: str = "quickstart",
     lake: str = "lake",
@@ -42,14 +47,16 @@ def refresh_corpus(
     `local` points sources at local copies, by name. Finished stages are reused.
 
     Raises:
-        ConfigError: the recipe is wrong; nothing was run.
+        ConfigError: the recipe is wrong, or names a Hub repository and there is no token; nothing
+            was run. Or the Hub does not let that token write there.
         SourceError: sources failed, and the gates do not allow that many to.
         GateFailed: the version is written, but a gate rejects it.
         StorageError: the lake cannot be read or written; run it again to go on.
     """
     plan = load_recipe(recipe, {name: Path(path) for name, path in (local or {}).items()})
     sources = list(plan.resolved_sources)
-    Lake(lake).publishable().sweep()
+    hub_token(plan.publish)  # raises where there is none to push with
+    tidy(Lake(lake).publishable())
 
     sets = plan.evaluation_sets
     fetching = download_source.map(unmapped(lake), [one.upstream for one in sets if one.upstream])
@@ -100,8 +107,20 @@ def refresh_corpus(
     if outcome.status is Status.REJECTED:
         raise rejection(manifest, outcome)
 
+    if plan.publish.hub:
+        outcome = on_the_hub(lake, plan, manifest, outcome)
     if train and plan.train:
         with carries(outcome):
             adapter = train_adapter(recipe, lake, f"{manifest.name}@{manifest.version}")
         outcome = outcome.model_copy(update={"adapter": adapter})
     return outcome
+
+
+def on_the_hub(lake: str, plan: Recipe, manifest: CorpusManifest, outcome: Outcome) -> Outcome:
+    """The outcome with where the version is on the Hub: pushed now, unless it was before."""
+    with carries(outcome), step("push dataset"):
+        pushed, is_new = push_dataset(lake, manifest, plan.publish)
+    if is_new:
+        artifacts.of_push(pushed)
+        events.of_push(pushed, manifest.rows_out)
+    return outcome.model_copy(update={"dataset": pushed.uri})

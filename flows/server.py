@@ -1,9 +1,10 @@
 """Prefect's own server and deployments, started with this machine's loopback address only."""
 
+import atexit
 import os
 import subprocess
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flows.terminal import out, plain
 from schemas.errors import ConfigError
@@ -32,12 +33,16 @@ def serve(port: int) -> NoReturn:
 
 
 def check_server() -> None:
-    """See that the server which was asked for, if any was, answers; raises ConfigError."""
+    """See that the server which was asked for, if any was, answers; raises ConfigError.
+
+    Where none was, Prefect starts one of its own, which from here on ends with this process.
+    """
     import httpx
     from prefect.settings import PREFECT_API_URL
 
     api = PREFECT_API_URL.value()
     if api is None:
+        _own_server_ends_with_us()
         return
     try:
         httpx.get(f"{api}/health", timeout=HEALTH_TIMEOUT_S).raise_for_status()
@@ -46,6 +51,40 @@ def check_server() -> None:
             f"no Prefect server answers at {api} ({type(error).__name__}). Start it (make ui), or "
             "unset PREFECT_API_URL to run without one."
         ) from None
+
+
+def _own_server_ends_with_us() -> None:
+    """Have the server that Prefect may start for this process end even where this one is killed.
+
+    Prefect stops it at exit, and nothing runs at a kill. There is one such server in a process,
+    the first that was asked for: by asking first, it is one that is watched from its first moment.
+    """
+    from prefect.server.api.server import SubprocessASGIServer
+
+    class WatchedServer(SubprocessASGIServer):
+        def _run_uvicorn_command(self) -> "subprocess.Popen[Any]":
+            process = super()._run_uvicorn_command()
+            _ends_with_us(process.pid)
+            return process
+
+    if os.name == "posix":
+        WatchedServer()
+
+
+def _ends_with_us(pid: int) -> None:
+    """Start a watcher that ends a process once this one is gone.
+
+    It waits at a pipe that this process alone holds open. At an exit that Prefect sees, the process
+    has ended by then: a line in the pipe tells the watcher to leave its number alone.
+    """
+    watcher = subprocess.Popen(  # noqa: S603
+        ("/bin/sh", "-c", 'read -r _ || kill "$1"', "sh", str(pid)),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
+    atexit.register(watcher.communicate, b"\n")
 
 
 def deploy_all() -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.errors import ConfigError
 from schemas.manifest import CorpusManifest
-from schemas.privacy import Policy
+from schemas.privacy import PersonalKind, Policy
 from schemas.recipe import Recipe, known_name, load_recipe
 from tasks.trial.rule import changed, differences, find_rule, rule_of, with_rule
 
@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 REDACTED = (
     "rows are judged as they were normalised: what was redacted then is redacted here, and what "
-    "would be redacted is shown as it stands"
+    "would be redacted is masked"
 )
-NOT_TRIED = "what dedupe and sampling would make of the rows that move is not tried"
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,12 @@ class Plan:
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """By key: its value before and after."""
         return differences(rule_of(self.before, self.path), rule_of(self.after, self.path))
+
+    @property
+    def personal_kinds(self) -> tuple[PersonalKind, ...]:
+        """The kinds of personal data that are not kept, before the change or after it."""
+        kept = [one.filter.privacy.kinds(Policy.KEEP) for one in (self.before, self.after)]
+        return tuple(kind for kind in PersonalKind if not all(kind in kinds for kinds in kept))
 
 
 def planned(
@@ -70,25 +75,26 @@ def tried(
 ) -> "Trial":
     """What the planned rule would do with a version's rows, with `sample` rows of each to read.
 
+    Whatever depends on it is run again. The verdicts stay in the lake, and nothing is published.
+
     Raises:
         CorpusDamaged: the lake no longer holds the stages that the version was made by.
         UnknownName: the version has no such source.
     """
     from tasks.receipts import whole_receipts
-    from tasks.trial.deduped import try_dedupe
+    from tasks.trial.deduped import follow, try_dedupe
     from tasks.trial.evaluations import evaluation_index
     from tasks.trial.filtered import CONTAMINATION, Change, try_filter
-    from tasks.trial.outcome import Moved, Trial
+    from tasks.trial.outcome import Trial
 
     if source is not None:
         of = f"source of {manifest.name} {manifest.version}"
         known_name(source, tuple(one.name for one in manifest.sources), of)
     receipts = whole_receipts(lake, manifest)
-    trial = Trial(dropped=Moved(sample, seed), released=Moved(sample, seed))
+    trial = Trial.empty(sample, seed)
     trial.notes = _notes_on_code(manifest)
     if plan.path[0] == "dedupe":
         return try_dedupe(lake, receipts, plan.after, source, trial)
-    trial.notes += (NOT_TRIED,)
     if any(Policy.REDACT in pair for pair in plan.changes.values()):
         trial.notes += (REDACTED,)
 
@@ -104,15 +110,22 @@ def tried(
             return None
 
     change = Change(plan.before.filter, plan.after.filter, plan.path[1:])
-    return try_filter(lake, receipts, change, evaluations, source, trial)
+    filtered = try_filter(lake, receipts, change, evaluations, source, trial)
+    return follow(lake, receipts, filtered, plan.after, source, trial)
 
 
-def examples(lake: "Lake", manifest: CorpusManifest, moved: "Moved") -> list[dict[str, Any]]:
-    """The sampled rows as the ledger has rows, each with what it is held against beside it."""
+def examples(
+    lake: "Lake", manifest: CorpusManifest, plan: Plan, moved: "Moved"
+) -> list[dict[str, Any]]:
+    """The sampled rows as the ledger has rows, each with what it is held against beside it.
+
+    Personal data that the recipe drops or redacts, as it was or as it would be, is masked.
+    """
     from tasks.publish.ledger import in_context
     from tasks.publish.verdicts import evidence_of
+    from tasks.trial.outcome import masked
 
-    rows = moved.sample.to_dicts()
+    rows = masked(moved.sample, plan.personal_kinds).to_dicts()
     entries = [
         {name: row[name] for name in ("source", "source_row", "record_id")}
         | {"reason": row["drop_reason"], "evidence": evidence_of(row), "messages": row["messages"]}

@@ -4,9 +4,23 @@ from typing import Self
 
 from pydantic import Field
 
+from schemas.digests import digest_of
 from schemas.frozen import Frozen
 from schemas.train import Train
 from schemas.upstream import SHA256_PATTERN
+
+
+def run_name(
+    corpus: str, corpus_digest: str, train: Train, seed: int, start_digest: str | None = None
+) -> str:
+    """`<corpus>-<12 hex>`: the same rows, training recipe and seed are the same run.
+
+    Neither the number of the version nor where the adapter is pushed to is part of it. Of the
+    adapter that it starts from, `start_digest`, the SHA-256 of its weights, is, and its name not.
+    """
+    settings = train.model_dump(mode="json", exclude={"push", "start_from"})
+    started = [] if start_digest is None else [start_digest]
+    return f"{corpus}-{digest_of([corpus_digest, settings, seed, *started])[:12]}"
 
 
 class LabelAudit(Frozen):
@@ -18,7 +32,10 @@ class LabelAudit(Frozen):
 
     source: str
     conversations: int = Field(ge=0, description="in the split, dropped ones included")
-    kept: int = Field(ge=0, description="that the model sees")
+    kept: int = Field(
+        ge=0, description="that the model sees; a split one counts once for each of its parts"
+    )
+    split: int = Field(0, ge=0, description="conversations cut into several at a user's turn")
     tokens: int = Field(ge=0, description="prompt and response")
     trainable_tokens: int = Field(ge=0, description="inside the loss, stop tokens included")
     fully_masked: int = Field(ge=0, description="kept conversations with no trainable token")
@@ -39,6 +56,45 @@ class LabelAudit(Frozen):
         return cls.model_validate({"source": "all", **sums})
 
 
+class TokenHistogram(Frozen):
+    """Rows by their tokens: `rows[i]` have edges[i] <= tokens < edges[i + 1]."""
+
+    edges: tuple[int, ...] = Field(min_length=2, description="ascending; one more than `rows`")
+    rows: tuple[int, ...] = Field(min_length=1)
+
+
+class TokenLengths(Frozen):
+    """Tokens of the training split's rows, prompt and response together."""
+
+    rows: int = Field(ge=1)
+    mean: float
+    min: int
+    p50: int
+    p90: int
+    p99: int
+    max: int
+    histogram: TokenHistogram | None = None
+
+
+class Packed(Frozen):
+    """What packing made of the training split."""
+
+    rows: int = Field(ge=0, description="before; their sum is that of all packs")
+    packs: int = Field(ge=0)
+    efficiency: float = Field(ge=0, le=1, description="share of the packs' tokens that are rows'")
+
+
+class GroupLoss(Frozen):
+    """Loss on the validation conversations of one source, category or language."""
+
+    key: str = Field(pattern=r"^(source|category|language)$")
+    value: str
+    loss: float = Field(description="nats per trainable token")
+    perplexity: float
+    conversations: int = Field(ge=1)
+    trainable_tokens: int = Field(ge=1)
+
+
 class Evaluation(Frozen):
     """Loss on the validation split, in nats per trainable token."""
 
@@ -46,14 +102,80 @@ class Evaluation(Frozen):
     perplexity: float
     conversations: int = Field(ge=0)
     trainable_tokens: int = Field(ge=0)
+    groups: tuple[GroupLoss, ...] = Field(
+        (), description="each key's groups have all the tokens between them; most tokens first"
+    )
+
+    def of(self, key: str) -> dict[str, GroupLoss]:
+        """The groups of one key, by value."""
+        return {group.value: group for group in self.groups if group.key == key}
+
+
+class AnswerScores(Frozen):
+    """Greedy answers to validation prompts, held against the answers of the corpus.
+
+    Shares and means are over the answers, from 0 to 1 (`trainer/overlap.py` has the formulas).
+    """
+
+    answers: int = Field(ge=1)
+    exact: float = Field(ge=0, le=1, description="share that is the corpus's to the character")
+    exact_folded: float = Field(
+        ge=0, le=1, description="share that is it but for case, white space and Unicode form"
+    )
+    rouge_l: float = Field(ge=0, le=1, description="mean F1 of the longest common subsequence")
+    chrf: float = Field(ge=0, le=1, description="mean chrF2")
+    unfinished: int = Field(ge=0, description="answers cut off at train.answer_tokens")
+
+
+class Reply(Frozen):
+    """What a model answered a validation prompt."""
+
+    text: str
+    finished: bool = Field(description="it ended by itself, not at train.answer_tokens")
+
+
+class AnswerSample(Frozen):
+    """A line of a run's `answers.jsonl`: a validation prompt, and what base and adapter answer."""
+
+    row: int = Field(ge=0, description="its place in the validation split")
+    source: str
+    prompt: str
+    reference: str = Field(description="the corpus's answer")
+    base: Reply
+    adapter: Reply
+
+
+class Measured(Frozen):
+    """What one model came to on the validation rows and questions of a run."""
+
+    evaluation: Evaluation
+    replies: tuple[Reply, ...] = Field((), description="in the order of the questions")
 
 
 class Acceptance(Frozen):
-    """What the adapter acceptance test saw after reading the saved files back."""
+    """What the acceptance test saw after reading the saved files back."""
 
     tensors: int = Field(ge=1)
-    nonzero_lora_b: int = Field(ge=1)
-    max_logit_difference: float = Field(gt=0)
+    nonzero_lora_b: int | None = Field(None, ge=1, description="null where train.method is full")
+    changed_tensors: int | None = Field(
+        None,
+        ge=1,
+        description="that are not as they were in what training started from; null for a new "
+        "adapter, which starts from nothing",
+    )
+    max_logit_difference: float = Field(gt=0, description="from the bare base model's logits")
+    generated_tokens: int = Field(0, ge=0, description="written greedily after a question")
+
+
+class StartedFrom(Frozen):
+    """The adapter that training went on from, and the corpus that one had learnt."""
+
+    name: str = Field(description="a run, a repository, or the last part of a folder's path")
+    adapter_sha256: str = Field(pattern=SHA256_PATTERN)
+    run: str | None = Field(description="this and the rest: null where Winnow did not train it")
+    corpus: str | None
+    corpus_version: str | None
+    corpus_digest: str | None
 
 
 class PushedTo(Frozen):
@@ -85,6 +207,7 @@ class TrainingManifest(Frozen):
     base_model: str
     base_revision: str
     base_digest: str = Field(pattern=SHA256_PATTERN)
+    started_from: StartedFrom | None = Field(None, description="where train.start_from is given")
     tokenizer_digest: str = Field(pattern=SHA256_PATTERN)
     template_digest: str = Field(pattern=SHA256_PATTERN)
     steps: int = Field(ge=0)
@@ -92,9 +215,13 @@ class TrainingManifest(Frozen):
     elapsed_s: float = Field(ge=0, description="in the training loop, over all its starts")
     tokens_per_s: float = Field(ge=0, description="prompt and response, padding not counted")
     audit: tuple[LabelAudit, ...] = Field(description="of the training split")
+    lengths: TokenLengths | None = None
+    packed: Packed | None = Field(None, description="where train.packing is on")
     validation_audit: tuple[LabelAudit, ...] = ()
     before: Evaluation | None = Field(description="null where there is no validation split")
     after: Evaluation | None
+    answers_before: AnswerScores | None = Field(None, description="where train.answers asks")
+    answers_after: AnswerScores | None = None
     acceptance: Acceptance
     adapter_sha256: str = Field(pattern=SHA256_PATTERN, description="of its safetensors file")
     pushed: PushedTo | None = None

@@ -21,13 +21,14 @@ from schemas.errors import ConfigError
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def _pairs(value: Any) -> Any:
+def pairs(value: Any) -> Any:
+    """A mapping as sorted pairs, which are frozen; anything else as it is."""
     return tuple(sorted(value.items())) if isinstance(value, dict) else value
 
 
 StrMap = Annotated[
     tuple[tuple[str, str], ...],
-    BeforeValidator(_pairs, json_schema_input_type=dict[str, str]),
+    BeforeValidator(pairs, json_schema_input_type=dict[str, str]),
     PlainSerializer(dict, return_type=dict[str, str]),
 ]
 """A mapping from text to text that is frozen as well: sorted pairs here, a mapping in YAML."""
@@ -83,7 +84,8 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
 
 
-_TAGS = ("inline", "name", "change")  # of the union that a recipe's source is; not a user's words
+_TAGGED = "sources"  # its entries are a union, whose tag pydantic puts behind their number
+_TAGS = ("inline", "name", "change")  # not a user's words; a key may have the same name
 
 
 def unknown_key(key: str, known: list[str]) -> str:
@@ -109,8 +111,13 @@ def _only_follows(one: ErrorDetails, places: list[tuple[int | str, ...]]) -> boo
     return one["type"] == "too_short" and inside
 
 
+def _place(found: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    is_tagged = found[:1] == (_TAGGED,) and found[2:3] and found[2] in _TAGS
+    return (*found[:2], *found[3:]) if is_tagged else found
+
+
 def _line(one: ErrorDetails) -> str:
-    place = ".".join(str(part) for part in one["loc"] if part not in _TAGS) or "top level"
+    place = ".".join(map(str, _place(one["loc"]))) or "top level"
     if one["type"] == "enum" and isinstance(one["input"], str):
         known = _QUOTED.findall(one["ctx"]["expected"])
         hint = _nearest(one["input"], known, "known")

@@ -1,4 +1,7 @@
-"""`python -m trainer --manifest PATH --recipe RECIPE`: train without Prefect."""
+"""`python -m trainer --manifest PATH --recipe RECIPE`: train without Prefect.
+
+On several GPUs: `torchrun --nproc-per-node 4 -m trainer …`, or `accelerate launch`.
+"""
 
 import argparse
 import json
@@ -11,12 +14,14 @@ from rich.console import Console
 from rich.text import Text
 
 from schemas.adapter import TrainingRun
-from schemas.errors import WinnowError
+from schemas.errors import ConfigError, WinnowError
 from schemas.printable import printable
 from schemas.recipe import load_recipe
+from schemas.stores import is_bucket
+from trainer import processes
 from trainer.progress import Progress
 from trainer.quiet import hush
-from trainer.run import run
+from trainer.run import assist, run
 
 LAKE_VARIABLE = "WINNOW_LAKE"
 
@@ -25,15 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the trainer; the exit code is that of the error's class."""
     options = _parser().parse_args(arguments)
     hush()
-    progress = Progress()
+    progress = Progress(quiet=not processes.is_first())
     try:
-        result = run(
-            Path(options.manifest),
-            load_recipe(options.recipe),
-            Path(options.lake),
-            Path(options.run_folder) if options.run_folder else None,
-            progress,
-        )
+        recipe, lake = load_recipe(options.recipe), _folder(options.lake)
+        folder = Path(options.run_folder) if options.run_folder else None
+        if not processes.is_first():
+            assist(recipe, lake, folder, progress)
+            return 0
+        result = run(options.manifest, recipe, lake, folder, progress)
     except WinnowError as error:
         progress.close()
         Console(stderr=True, highlight=False, soft_wrap=True).print(
@@ -50,6 +54,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _folder(lake: str) -> Path:
+    """The lake's folder; runs are made on a disk, also of a corpus in a bucket."""
+    if is_bucket(lake):
+        raise ConfigError(
+            f"--lake {lake}: a run is made on a disk. Name a folder for it with --lake; or use "
+            "`winnow train`, which puts the run into the bucket afterwards."
+        )
+    return Path(lake)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trainer",
@@ -57,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Exit codes: 0 done, 1 training gave out, 2 usage or config, 3 adapter rejected, "
         "5 storage.",
     )
-    parser.add_argument("--manifest", required=True, help="manifest.json of a corpus version")
+    parser.add_argument(
+        "--manifest", required=True, help="manifest.json of a corpus version, or its URI"
+    )
     parser.add_argument("--recipe", required=True, help="name in deployments/recipes, or YAML file")
     parser.add_argument(
         "--lake",

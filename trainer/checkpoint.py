@@ -9,6 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from schemas.digests import sha256_of
 from trainer.files import write_text
 
@@ -50,6 +52,13 @@ def newest(folder: Path) -> Checkpoint | None:
     return None
 
 
+def clear_torn(folder: Path) -> None:
+    """Delete what was never sealed: it holds room that the next checkpoint may need."""
+    for path in folder.glob("checkpoint-*"):
+        if not (path / COMPLETE).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def prune(folder: Path, keep: int) -> None:
     """Delete all but the newest `keep` sealed checkpoints, and every torn one before those."""
     sealed = [path for path in folder.glob("checkpoint-*") if (path / COMPLETE).is_file()]
@@ -58,6 +67,21 @@ def prune(folder: Path, keep: int) -> None:
         if path not in staying:
             (path / COMPLETE).unlink(missing_ok=True)  # first, so that half a deletion is no lie
             shutil.rmtree(path)
+
+
+def write_fault(error: BaseException) -> str | None:
+    """What kept a checkpoint from being written; None where the error is of something else.
+
+    Of a full disk, safetensors and torch tell in errors of their own, torch by what it found
+    instead of the place in the file where it had got to.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, SafetensorError) and "I/O error" in str(error):
+        return str(error)
+    if isinstance(error, RuntimeError) and "inline_container" in str(error):
+        return "a file of a checkpoint could not be written to its end"
+    return None
 
 
 def _is_whole(folder: Path) -> bool:

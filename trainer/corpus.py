@@ -12,23 +12,33 @@ from pydantic import ValidationError
 from schemas.digests import sha256_of
 from schemas.errors import ConfigError, CorpusDamaged, GateFailed
 from schemas.manifest import FORMAT_VERSION, CorpusManifest, ShardRef, SplitEntry
+from schemas.seal import is_intact
+from schemas.stores import is_bucket
+from trainer.bucket import Bucket
 
-READ_COLUMNS = ("source", "messages", "tools")
+READ_COLUMNS = ("source", "messages", "tools", "category", "language")
 BATCH_ROWS = 2_000
 
 
 class Corpus:
-    """One published corpus version on disk."""
+    """One published corpus version: on disk, or fetched from a bucket."""
 
-    def __init__(self, path: Path) -> None:
-        """Read a manifest, given itself or its folder.
+    def __init__(self, manifest: str | Path) -> None:
+        """Read a manifest, given itself or its folder, or the URI of one of these.
+
+        The shards of one in a bucket come to this machine when they are verified.
 
         Raises:
             ConfigError: there is no manifest at `path`.
-            CorpusDamaged: the manifest is not one, or a newer Winnow wrote it.
+            CorpusDamaged: the manifest is not one, was edited, or a newer Winnow wrote it.
+            StorageError: the bucket cannot be read.
             GateFailed: the version was rejected by its own gates.
         """
-        path = path.expanduser().absolute()
+        self._bucket = Bucket(str(manifest)) if is_bucket(str(manifest)) else None
+        if self._bucket is not None:
+            path = self._bucket.fetch_manifest()
+        else:
+            path = Path(manifest).expanduser().absolute()
         self.path = path / "manifest.json" if path.is_dir() else path
         self.folder = self.path.parent
         self.manifest = _read_manifest(self.path)
@@ -74,10 +84,15 @@ class Corpus:
         """
         for split in self.manifest.splits:
             for shard in split.shards:
+                if self._bucket is not None:
+                    self._bucket.fetch_shard(shard)
                 self._verify_shard(shard)
 
     def batches(self, split: str) -> Iterator[pa.RecordBatch]:
-        """The rows of a split in the order of its shards, `READ_COLUMNS` at a time in memory."""
+        """The rows of a split in the order of its shards, some at a time.
+
+        Of `READ_COLUMNS` those that the shards have.
+        """
         for shard in self.split(split).shards:
             yield from _read_shard(self.folder / shard.uri)
 
@@ -104,14 +119,21 @@ class Corpus:
 
 def _read_manifest(path: Path) -> CorpusManifest:
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        found: Any = json.loads(data)
         written = found.get("format_version") if isinstance(found, dict) else None
         if isinstance(written, int) and written > FORMAT_VERSION:
             raise CorpusDamaged(
                 f"{path} has format {written}, this Winnow reads up to {FORMAT_VERSION}. "
                 "Update Winnow to read this version."
             )
-        return CorpusManifest.model_validate(found)
+        manifest = CorpusManifest.model_validate(found)
+        if not is_intact(data, manifest.seal):
+            raise CorpusDamaged(
+                f"{path} is not as it was written: its bytes do not give its seal. Restore it from "
+                "a copy of the lake, or refresh the corpus to write a new version."
+            )
+        return manifest
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: no corpus manifest there. Give --manifest the manifest.json of a published "
@@ -138,9 +160,13 @@ def _count_rows(path: Path) -> int:
 def _read_shard(path: Path) -> Iterator[pa.RecordBatch]:
     if _is_parquet(path):
         with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=list(READ_COLUMNS))
+            yield from file.iter_batches(BATCH_ROWS, columns=_read_columns(file.schema_arrow))
         return
     with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as reader:
         for index in range(reader.num_record_batches):
-            table = pa.Table.from_batches([reader.get_batch(index)]).select(READ_COLUMNS)
-            yield from table.to_batches(BATCH_ROWS)
+            table = pa.Table.from_batches([reader.get_batch(index)])
+            yield from table.select(_read_columns(table.schema)).to_batches(BATCH_ROWS)
+
+
+def _read_columns(schema: pa.Schema) -> list[str]:
+    return [name for name in READ_COLUMNS if name in schema.names]

@@ -17,8 +17,29 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 CARD = "README.md"
 MANIFEST = "training_manifest.json"
+METRICS = "metrics.jsonl"
 ADAPTER_FILES = (WEIGHTS, CONFIG, CARD, MANIFEST)
 """All that an adapter's folder holds, and all that Winnow writes or deletes in a repository."""
+
+MODEL_WEIGHTS = "model.safetensors"
+MODEL_CONFIG = "config.json"
+MODEL_FILES = (
+    *(MODEL_WEIGHTS, MODEL_CONFIG, "generation_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "special_tokens_map.json"),
+    *(CARD, MANIFEST),
+)
+"""The same where all weights were trained: a model that loads without its base."""
+
+
+def weights_of(folder: Path) -> Path:
+    """The safetensors file of what a run trained: an adapter's, or a whole model's."""
+    model = folder / MODEL_WEIGHTS
+    return model if model.is_file() else folder / WEIGHTS
+
+
+def files_of(folder: Path) -> tuple[str, ...]:
+    """The names that the files of what a run trained may have."""
+    return MODEL_FILES if weights_of(folder).name == MODEL_WEIGHTS else ADAPTER_FILES
 
 
 def write_text(path: Path, text: str) -> None:
@@ -68,7 +89,7 @@ def storage_errors(verb: str, where: Path | str) -> Iterator[None]:
 
 
 def _next_step(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "Free some space and run the same command again; it continues where it stopped."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "Give this user write access there, or choose another place with --lake."

@@ -20,7 +20,14 @@ from tenacity.wait import wait_base
 from schemas.adapter import PushedTo
 from schemas.errors import ConfigError, StorageError
 from schemas.train import Push
-from trainer.files import ADAPTER_FILES, new_folder, storage_errors, write_text
+from trainer.files import (
+    ADAPTER_FILES,
+    MODEL_FILES,
+    files_of,
+    new_folder,
+    storage_errors,
+    write_text,
+)
 
 TOKEN_VARIABLE = "HF_TOKEN"  # noqa: S105 - the name of a variable, not a token
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
@@ -164,8 +171,8 @@ class HuggingFaceHub:
                 repo_id=repo,
                 folder_path=folder,
                 commit_message=message,
-                allow_patterns=list(ADAPTER_FILES),
-                delete_patterns=list(ADAPTER_FILES),
+                allow_patterns=list(files_of(folder)),
+                delete_patterns=list({*ADAPTER_FILES, *files_of(folder)}),
             ),
         )
         uri = f"{self._api.endpoint}/{repo}/tree/{info.oid}"
@@ -179,7 +186,7 @@ class HuggingFaceHub:
                 repo,
                 revision=commit,
                 local_dir=into,
-                allow_patterns=list(ADAPTER_FILES),
+                allow_patterns=[*ADAPTER_FILES, *MODEL_FILES],
                 token=self._token,
                 endpoint=self._api.endpoint,
             ),

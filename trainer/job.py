@@ -1,7 +1,6 @@
 """From a corpus version to a pushed adapter, in order: the trainer's table of contents."""
 
 import importlib.metadata
-import json
 import platform
 import shutil
 import tempfile
@@ -14,32 +13,41 @@ from peft import PeftModel
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerBase, set_seed
 
-from schemas.adapter import Acceptance, Evaluation, PushedTo, TrainingManifest
+from schemas.adapter import Acceptance, Measured, Packed, PushedTo, TrainingManifest
 from schemas.digests import sha256_of
-from schemas.errors import AdapterRejected, CorpusDamaged
-from schemas.train import Push, Train
-from trainer.accept import accept, accept_copy
-from trainer.batches import PaddingCollator
+from schemas.errors import CorpusDamaged
+from schemas.train import Push, Quantize, Train
+from trainer import processes
+from trainer.accept import accept, accept_copy, accept_model
+from trainer.adapters import StartAdapter
+from trainer.answers import SAMPLES, read_samples, samples_of, score, write_samples
+from trainer.batches import PackingCollator, PaddingCollator
 from trainer.card import model_card
 from trainer.corpus import Corpus
-from trainer.evaluate import evaluate, sample_rows
+from trainer.evaluate import refuse_worse
+from trainer.exam import Exam, set_exam
 from trainer.files import (
     CARD,
-    CONFIG,
     MANIFEST,
-    WEIGHTS,
     read_manifest,
     storage_errors,
+    weights_of,
     write_text,
 )
 from trainer.hub import Hub, choose_hub
+from trainer.isolation import isolating
 from trainer.labels import refuse_nothing_to_learn
-from trainer.model import attach_lora, load_model, load_tokenizer, wants_bf16
+from trainer.metrics import Trained
+from trainer.model import attach, load_for, load_tokenizer
+from trainer.order import Feed, packed_feed, padded_feed, weighted_rows
 from trainer.progress import Progress
 from trainer.quiet import hush_transformers
+from trainer.saved import Trained as TrainedModel
+from trainer.saved import bare, save
 from trainer.templates import Template, choose_template
-from trainer.tokenize import Tokenized, tokenize, tokenizer_digest
-from trainer.train import CHECKPOINTS, METRICS, Trained, train_adapter
+from trainer.tokenize import Tokenized, token_lengths, tokenize, tokenizer_digest
+from trainer.train import restore_last, start_over, train_adapter
+from trainer.training_report import REPORT, write_report
 from trainer.weights import BaseFiles, find_base, recorded_digest, write_record
 
 LIBRARIES = ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers")
@@ -58,12 +66,15 @@ class Job:
     lake: Path
     folder: Path
     progress: Progress
+    start: StartAdapter | None = None
+    """the adapter that training goes on from"""
 
     def finish(self) -> TrainingManifest:
         """Train and accept, unless that was done; push; write the run's manifest last."""
         hush_transformers()
         hub = choose_hub(self.train.push, self.lake) if self.train.push else None
         manifest = self._accepted()
+        processes.told(None if manifest else str(self.corpus.path))
         if manifest is None:
             if hub and self.train.push:
                 hub.prepare(self.train.push.repo, self.train.push.private)
@@ -71,8 +82,17 @@ class Job:
         if hub and self.train.push:
             pushed = self._push(hub, self.train.push, manifest)
             manifest = manifest.model_copy(update={"pushed": pushed})
+        write_report(self.folder, manifest, self.corpus.manifest)
         write_text(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
         return manifest
+
+    def assist(self) -> None:
+        """Do another process's share of the optimizer steps that `finish` is about to make."""
+        hush_transformers()
+        processes.wait()  # until the first has tokenized and measured
+        feed = self._feed(self._tokenize())
+        train_adapter(self.model, feed, self.train, self.seed, self.folder, self.progress)
+        processes.leave()
 
     @property
     def adapter(self) -> Path:
@@ -95,14 +115,14 @@ class Job:
         return choose_template(self.tokenizer, self.train.template, self.base.name)
 
     @cached_property
-    def model(self) -> PeftModel:
-        """The base model with a new adapter, the same one for the same seed."""
+    def model(self) -> TrainedModel:
+        """The base model with what is trained of it; a new adapter is the same for a seed."""
         self.progress.say(f"loading {self.base.name}")
         if self.train.threads:
             torch.set_num_threads(self.train.threads)
-        bare = load_model(self.base, bf16=wants_bf16(self.train))
+        bare = load_for(self.base, self.train)
         set_seed(self.seed)
-        return attach_lora(bare, self.train.lora, self.base)
+        return attach(bare, self.train, self.base, self.start)
 
     def _accepted(self) -> TrainingManifest | None:
         """The manifest of an adapter that was trained and accepted before, else None.
@@ -121,35 +141,35 @@ class Job:
     def _start_over(self) -> None:
         """Leave nothing in the run's folder but which base model its work is on, noted last."""
         with storage_errors("write", self.folder):
-            for name in (MANIFEST, BASE_EVALUATION, METRICS):
+            for name in (MANIFEST, BASE_EVALUATION, SAMPLES, REPORT):
                 (self.folder / name).unlink(missing_ok=True)
-        for place in (self.adapter, self.folder / CHECKPOINTS):
-            shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(self.adapter, ignore_errors=True)
+        start_over(self.folder)
         write_record(self.folder, self.base)
 
     def _make_adapter(self) -> TrainingManifest:
         tokenized = self._tokenize()
-        collator = self._collator()
-        held_out = tokenized.validation.select(
-            sample_rows(len(tokenized.validation), self.train.evaluation_rows, self.seed)
-        )
-        before = self._before(held_out, collator)
+        exam = self._exam(tokenized)
+        before = self._before(exam)
+        processes.wait()
+        feed = self._feed(tokenized)
         trained = train_adapter(
-            self.model,
-            tokenized.train,
-            self.train,
-            self.seed,
-            collator,
-            self.folder,
-            self.progress.step,
+            self.model, feed, self.train, self.seed, self.folder, self.progress
         )
-        after = evaluate(self.model, held_out, collator)
-        self.progress.losses(before, after)
-        self._save_adapter()
-        acceptance = accept(self.model, self.adapter, self._probe())
-        refuse_worse(before, after, self.train.max_loss_increase)
-        manifest = self._manifest(tokenized, trained, before, after, acceptance)
-        card = model_card(manifest, self.corpus.manifest)
+        processes.leave()
+        if processes.is_sharded():
+            del self.model  # of which this process has a part only
+            restore_last(self.model, self.folder)
+            exam = self._exam(tokenized)
+        after = exam.sit()
+        save(self.model, self.adapter, self.template)
+        acceptance = self._accept(self.adapter)
+        manifest = self._manifest(tokenized, feed, trained, acceptance)
+        manifest = self._with_exam(manifest, exam, before, after)
+        self.progress.losses(manifest.before, manifest.after)
+        write_report(self.folder, manifest, self.corpus.manifest)
+        refuse_worse(manifest.before, manifest.after, self.train)
+        card = model_card(manifest, self.corpus.manifest, read_samples(self.folder / SAMPLES))
         write_text(self.adapter / CARD, card)
         shown = without_places(manifest)
         write_text(self.adapter / MANIFEST, shown.model_dump_json(indent=1) + "\n")
@@ -167,37 +187,75 @@ class Job:
         refuse_nothing_to_learn(tokenized.audit, self.train.max_tokens)
         return tokenized
 
+    def _feed(self, tokenized: Tokenized) -> Feed:
+        """The training split as the loop takes it."""
+        rows = tokenized.train
+        chosen = weighted_rows(rows["source"][:], dict(self.train.source_weights), self.seed)
+        if not self.train.packing:
+            return padded_feed(rows, chosen, self._collator(), self.seed)
+        plain = self._collator()
+        collator = isolating(
+            self.model, PackingCollator(plain.pad_id, plain.multiple_of), self.base.name
+        )
+        return packed_feed(rows, chosen, collator, self.seed, self.train.max_tokens)
+
     def _collator(self) -> PaddingCollator:
         ids = (self.tokenizer.pad_token_id, self.tokenizer.eos_token_id, 0)
         pad_id = next(found for found in ids if found is not None)
         return PaddingCollator(int(pad_id), multiple_of=8 if torch.cuda.is_available() else 1)
 
-    def _before(self, held_out: object, collator: PaddingCollator) -> Evaluation | None:
-        """The bare base model's loss; measured once, also where the run is resumed."""
+    def _exam(self, tokenized: Tokenized) -> Exam:
+        """What the base model and the adapter are both held against."""
+        return set_exam(
+            self.model,
+            self.template,
+            self.corpus,
+            tokenized.validation,
+            self.train,
+            self.seed,
+        )
+
+    def _before(self, exam: Exam) -> Measured | None:
+        """What the bare base model comes to; measured once, also where the run is resumed."""
         path = self.folder / BASE_EVALUATION
         if path.is_file():
             try:
-                return Evaluation.model_validate_json(path.read_text(encoding="utf-8"))
+                return Measured.model_validate_json(path.read_text(encoding="utf-8"))
             except ValidationError:
                 path.unlink()
-        model = self.model
         self.progress.say("measuring the base model on the validation split")
-        with model.disable_adapter():
-            found = evaluate(model, held_out, collator)
+        with bare(self.model):
+            found = exam.sit()
         if found:
             write_text(path, found.model_dump_json() + "\n")
         return found
 
-    def _save_adapter(self) -> None:
-        """Write weights and configuration through peft, over what a rejected attempt left."""
-        shutil.rmtree(self.adapter, ignore_errors=True)
-        with storage_errors("write", self.adapter):
-            self.model.save_pretrained(str(self.adapter), save_embedding_layers=False)
-            shutil.copymode(self.adapter / CONFIG, self.adapter / WEIGHTS)  # peft makes it private
-            settings = json.loads((self.adapter / CONFIG).read_text(encoding="utf-8"))
-        if isinstance(settings["target_modules"], list):
-            settings["target_modules"].sort()  # from a set: its order differs between processes
-        write_text(self.adapter / CONFIG, json.dumps(settings, indent=1, sort_keys=True) + "\n")
+    def _with_exam(
+        self,
+        manifest: TrainingManifest,
+        exam: Exam,
+        before: Measured | None,
+        after: Measured | None,
+    ) -> TrainingManifest:
+        """The manifest with what both models came to; their answers are written to be read."""
+        if before is None or after is None:
+            return manifest
+        samples = samples_of(exam.quiz, before.replies, after.replies)
+        if samples:
+            write_samples(self.folder / SAMPLES, samples)
+        found = {
+            "before": before.evaluation,
+            "after": after.evaluation,
+            "answers_before": score(exam.quiz, before.replies),
+            "answers_after": score(exam.quiz, after.replies),
+        }
+        return manifest.model_copy(update=found)
+
+    def _accept(self, folder: Path) -> Acceptance:
+        """What the acceptance test saw of a saved adapter, or of a saved model."""
+        if isinstance(self.model, PeftModel):
+            return accept(self.model, folder, self._probe(), self.start)
+        return accept_model(self.base, folder, self._probe(), torch.float32)
 
     def _probe(self) -> list[int]:
         """A question as the model is asked it, in tokens."""
@@ -217,18 +275,18 @@ class Job:
             copy = Path(place)
             hub.fetch(push.repo, pushed.commit, copy)
             accept_copy(self.adapter, copy)
-            accept(self.model, copy, self._probe())
+            self._accept(copy)
         return pushed
 
     def _manifest(
         self,
         tokenized: Tokenized,
+        feed: Feed,
         trained: Trained,
-        before: Evaluation | None,
-        after: Evaluation | None,
         acceptance: Acceptance,
     ) -> TrainingManifest:
-        versions = [(name, importlib.metadata.version(name)) for name in LIBRARIES]
+        used = LIBRARIES if self.train.quantize is Quantize.NONE else (*LIBRARIES, "bitsandbytes")
+        versions = [(name, importlib.metadata.version(name)) for name in used]
         return TrainingManifest(
             run=self.name,
             corpus=self.corpus.name,
@@ -240,6 +298,7 @@ class Job:
             base_model=self.base.name,
             base_revision=self.base.revision,
             base_digest=self.base.digest,
+            started_from=self.start and self.start.record,
             tokenizer_digest=tokenizer_digest(self.tokenizer),
             template_digest=self.template.digest,
             steps=trained.steps,
@@ -247,30 +306,41 @@ class Job:
             elapsed_s=trained.elapsed_s,
             tokens_per_s=trained.tokens_per_s,
             audit=tokenized.audit,
+            lengths=token_lengths(feed.lengths),
+            packed=packed_of(feed),
             validation_audit=tokenized.validation_audit,
-            before=before,
-            after=after,
+            before=None,
+            after=None,
             acceptance=acceptance,
-            adapter_sha256=sha256_of(self.adapter / WEIGHTS),
+            adapter_sha256=sha256_of(weights_of(self.adapter)),
             libraries=(("python", platform.python_version()), *versions),
         )
 
 
-def without_places(manifest: TrainingManifest) -> TrainingManifest:
-    """The manifest as it is pushed: a base model's folder on this machine is nobody's business.
+def packed_of(feed: Feed) -> Packed | None:
+    """What packing made of the rows, where it is on."""
+    if feed.packing is None:
+        return None
+    return Packed(
+        rows=feed.lengths.size, packs=feed.packing.packs, efficiency=feed.packing.efficiency
+    )
 
-    Its name and digest say which model it is.
+
+def without_places(manifest: TrainingManifest) -> TrainingManifest:
+    """The manifest as it is pushed: folders on this machine are nobody's business.
+
+    Names and digests say which base model it is, and which adapter training went on from.
     """
-    base = manifest.train.base_model
-    if base.path is None:
-        return manifest
-    train = manifest.train.model_copy(update={"base_model": base.model_copy(update={"path": ""})})
+    base, started = manifest.train.base_model, manifest.started_from
+    blank = {} if base.path is None else {"base_model": base.model_copy(update={"path": ""})}
+    renamed = {} if started is None else {"start_from": started.name}
+    train = manifest.train.model_copy(update={**blank, **renamed})
     return manifest.model_copy(update={"train": train})
 
 
 def refuse_altered(adapter: Path, manifest: TrainingManifest) -> None:
     """Raise CorpusDamaged unless the adapter's weights are those that were accepted."""
-    path = adapter / WEIGHTS
+    path = weights_of(adapter)
     found = sha256_of(path) if path.is_file() else "no such file"
     if found != manifest.adapter_sha256:
         raise CorpusDamaged(
@@ -278,18 +348,3 @@ def refuse_altered(adapter: Path, manifest: TrainingManifest) -> None:
             f"{manifest.adapter_sha256}, found {found}. It was not pushed. Delete {adapter} and "
             "run again: it is saved anew from the last checkpoint."
         )
-
-
-def refuse_worse(
-    before: Evaluation | None, after: Evaluation | None, max_loss_increase: float
-) -> None:
-    """Raise AdapterRejected if validation loss rose more than allowed, or is no number."""
-    if before is None or after is None:
-        return
-    if after.loss <= before.loss + max_loss_increase:
-        return
-    raise AdapterRejected(
-        f"the adapter is worse than the bare base model: validation loss {before.loss:.4f} before, "
-        f"{after.loss:.4f} after; train.max_loss_increase allows {max_loss_increase:g}. It was not "
-        "pushed. Lower train.learning_rate, train on more rows, or raise max_loss_increase."
-    )

@@ -9,7 +9,7 @@ prompt's tokens are those that the model is given in use.
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,15 +22,27 @@ from transformers import PreTrainedTokenizerBase
 from schemas.adapter import LabelAudit
 from schemas.errors import ConfigError
 from schemas.train import OverLong, Supervise
-from trainer.templates import Template, Unrenderable, special_tokens
+from trainer.templates import Message, Template, Unrenderable, special_tokens
 
 IGNORED = -100
 """Label of a token outside the loss (torch's `cross_entropy` default)."""
 
+ABOUT = ("source", "category", "language")
+"""What is told of a conversation beside what it says; null where the corpus does not know."""
+
 TOKENS = pa.schema(
-    {"input_ids": pa.list_(pa.int32()), "labels": pa.list_(pa.int32()), "length": pa.int32()}
+    {
+        "input_ids": pa.list_(pa.int32()),
+        "labels": pa.list_(pa.int32()),
+        "length": pa.int32(),
+        "row": pa.int64(),
+        **dict.fromkeys(ABOUT, pa.string()),
+    }
 )
-"""One row per kept conversation; `labels` is as long as `input_ids`, `length` is their length."""
+"""One row per kept conversation, or part of one that was split.
+
+`labels` is as long as `input_ids`, `length` is their length, `row` its place in the split.
+"""
 
 Ids = list[list[int]]
 
@@ -56,27 +68,71 @@ class TextEncoder:
             )
         state = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
         self._opening = Tokenizer.from_str(json.dumps(state))
-        self._onward = Tokenizer.from_str(json.dumps(_without_first_space(state)))
+        onward = json.dumps(_without_first_space(state))
+        self._onward, self._verbatim = Tokenizer.from_str(onward), Tokenizer.from_str(onward)
+        self._verbatim.encode_special_tokens = True  # as the text that they are
         self._anchor = self._onward.encode("a", add_special_tokens=False).ids
         self._anchor_text = self._onward.decode(self._anchor, skip_special_tokens=False)
 
     def opening(self, texts: Sequence[str]) -> Ids:
         """Tokens of texts that begin a conversation; a special token's text becomes the token."""
-        return _encode(self._opening, texts, specials=True)
+        return _encode(self._opening, texts)
 
     def onward(self, texts: Sequence[str]) -> Ids:
         """Tokens of template texts that go on from others; special tokens are recognised."""
-        return _encode(self._onward, texts, specials=True)
+        return _encode(self._onward, texts)
 
     def verbatim(self, texts: Sequence[str]) -> Ids:
         """Tokens of what somebody said: a special token that is spelled there stays text."""
-        return _encode(self._onward, texts, specials=False)
+        return _encode(self._verbatim, texts)
 
     def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
         """The text of tokens that stand inside a conversation, nothing cleaned or skipped."""
         anchored = [[*self._anchor, *one] for one in ids]
         texts = self._onward.decode_batch(anchored, skip_special_tokens=False)
         return [text.removeprefix(self._anchor_text) for text in texts]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A conversation of a batch, or some of its exchanges."""
+
+    row: int
+    first: int
+    """its first message's place in the conversation; 0 begins it"""
+    messages: list[Message]
+    tools: str | None
+
+    def halves(self) -> list["Part"]:
+        """The part cut at the user's turn nearest to its middle; none where there is only one.
+
+        The system message stands before both.
+        """
+        head = self.messages[:1] if self.messages[0]["role"] == "system" else []
+        said = self.messages[len(head) :]
+        sizes = np.cumsum([0, *(len(message["content"]) for message in said)])
+        cuts = [
+            place
+            for place in range(1, len(said))
+            if (said[place - 1]["role"], said[place]["role"]) == ("assistant", "user")
+        ]
+        if not cuts:
+            return []
+        cut = min(cuts, key=lambda place: abs(2 * int(sizes[place]) - int(sizes[-1])))
+        return [
+            replace(self, messages=[*head, *said[:cut]]),
+            replace(self, messages=[*head, *said[cut:]], first=self.first + cut),
+        ]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What became of the parts of a batch, in their order."""
+
+    tokens: pl.DataFrame
+    """one row per part that is kept: input_ids, labels, length, row, first"""
+    judged: pl.DataFrame
+    """one row per part that counts: row, first, and the counts of `LabelAudit` as flags"""
 
 
 @dataclass(frozen=True)
@@ -88,27 +144,58 @@ class Labeller:
     max_tokens: int
     over_long: OverLong
     supervise: Supervise
+    system: str | None = None
 
     def label(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pl.DataFrame]:
         """Rows of `TOKENS` for the conversations kept, and one audit row per source.
 
-        The audit has the columns of `LabelAudit`.
+        `row` counts from 0 in the batch. The audit has the columns of `LabelAudit`.
         """
         frame = pl.DataFrame(pa.Table.from_batches([batch]))
-        rendered = [
-            self._segments(row["messages"], row["tools"])
-            for row in batch.select(["messages", "tools"]).to_pylist()
-        ]
-        good = np.array([segments is not None for segments in rendered], dtype=bool)
-        turns = _Turns.of([segments for segments in rendered if segments], self.template)
-        tokens, judged = self._assemble(turns)
-        spelled = frame.select(_spells(special_tokens(self.template.tokenizer))).to_series()
-        judged = judged.with_columns(
-            source=frame["source"].filter(good), special_in_text=spelled.filter(good)
+        asked = batch.select(["messages", "tools"]).to_pylist()
+        labelled = self._label_all(
+            [
+                Part(row, 0, with_system(one["messages"], self.system), one["tools"])
+                for row, one in enumerate(asked)
+            ]
         )
-        refused = frame.filter(~good).select("source", refused_by_template=pl.lit(True))
-        rows = pl.concat([judged, refused], how="diagonal").fill_null(False)
-        return tokens, _audit(rows)
+        spelled = frame.select(_spells(special_tokens(self.template.tokenizer))).to_series()
+        about = frame.select("source", spelled.alias("special_in_text"))
+        return _with_about(labelled.tokens, frame), _audit(labelled.judged, about)
+
+    def _label_all(self, parts: list[Part]) -> Labelled:
+        """The parts labelled; those too long for `max_tokens` split until they fit or are one."""
+        found = self._label(parts)
+        if self.over_long is not OverLong.SPLIT:
+            return found
+        long = found.judged.filter("dropped_over_long")["part"].to_list()
+        halves = {index: parts[index].halves() for index in long}
+        split = [index for index, cut in halves.items() if cut]
+        if not split:
+            return found
+        rest = self._label_all([half for index in split for half in halves[index]])
+        whole = found.judged.filter(~pl.col("part").is_in(split))
+        begin = (pl.col("first") == 0).alias("split")
+        return Labelled(
+            pl.concat([found.tokens, rest.tokens]).sort("row", "first"),
+            pl.concat([whole, rest.judged.with_columns(begin)], how="diagonal"),
+        )
+
+    def _label(self, parts: list[Part]) -> Labelled:
+        rendered = [self._segments(part.messages, part.tools) for part in parts]
+        written = [segments for segments in rendered if segments is not None]
+        tokens, judged = self._assemble(_Turns.of(written, self.template))
+        places = pl.DataFrame(
+            {"row": [part.row for part in parts], "first": [part.first for part in parts]},
+            schema={"row": pl.Int64, "first": pl.Int64},
+        ).with_row_index("part")
+        good = pl.Series([segments is not None for segments in rendered], dtype=pl.Boolean)
+        kept = places.filter(good).filter(judged["kept"]).drop("part")
+        refused = places.filter(~good).with_columns(refused_by_template=pl.lit(True))
+        return Labelled(
+            pl.DataFrame(pa.Table.from_batches([tokens])).hstack(kept),
+            pl.concat([places.filter(good).hstack(judged), refused], how="diagonal"),
+        )
 
     def _segments(self, messages: list[dict[str, str]], tools: str | None) -> list[str] | None:
         try:
@@ -182,7 +269,7 @@ class Labeller:
         One token of the prompt always stays: it predicts the first of the response.
         """
         excess = np.maximum(lengths - self.max_tokens, 0)
-        if self.over_long is OverLong.DROP:
+        if self.over_long is not OverLong.TRUNCATE_PROMPT:
             return excess == 0, np.zeros_like(excess)
         kept = excess <= prompt_lengths - np.maximum(heads, 1)
         kept |= excess == 0
@@ -270,23 +357,44 @@ def refuse_nothing_to_learn(audits: tuple[LabelAudit, ...], max_tokens: int) -> 
     )
 
 
-def _audit(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per source from one row per conversation."""
-    empty = empty_audit()
-    counted = pl.concat(
-        [
-            empty,
-            rows.cast({pl.Boolean: pl.Int64}).select(
-                "source",
-                pl.lit(1, pl.Int64).alias("conversations"),
-                *(
-                    pl.col(name) if name in rows.columns else pl.lit(0, pl.Int64).alias(name)
-                    for name in empty.columns[2:]
-                ),
-            ),
-        ]
+def with_system(messages: list[Message], system: str | None) -> list[Message]:
+    """The conversation under a system message: its own where it has one."""
+    if system is None or (messages and messages[0]["role"] == "system"):
+        return messages
+    return [{"role": "system", "content": system}, *messages]
+
+
+def _with_about(tokens: pl.DataFrame, frame: pl.DataFrame) -> pa.RecordBatch:
+    """Rows of `TOKENS`, from those of `Labelled` and the conversations that they are of."""
+    told = [
+        (frame[name] if name in frame.columns else pl.repeat(None, frame.height, eager=True))
+        .cast(pl.String)
+        .alias(name)
+        for name in ABOUT
+    ]
+    about = pl.DataFrame(told).select(pl.all().gather(tokens["row"]))
+    table = tokens.drop("first").hstack(about).select(TOKENS.names).to_arrow().cast(TOKENS)
+    return pa.RecordBatch.from_arrays(
+        [column.combine_chunks() for column in table.columns], schema=TOKENS
     )
+
+
+def _audit(judged: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
+    """One row per source from one row per part; `about` has one row per conversation."""
+    empty = empty_audit()
+    of_rows = about.select(pl.all().gather(judged["row"]))
+    begins = (judged["first"] == 0).alias("conversations")
+    spelled = of_rows["special_in_text"] & judged["kept"].fill_null(value=False)
+    rows = judged.with_columns(of_rows["source"], begins, spelled.alias("special_in_text"))
+    counts = [
+        pl.col(name).cast(pl.Int64).fill_null(0) if name in rows.columns else _NONE.alias(name)
+        for name in empty.columns[1:]
+    ]
+    counted = pl.concat([empty, rows.select("source", *counts)])
     return counted.group_by("source").sum().sort("source")
+
+
+_NONE = pl.lit(0, pl.Int64)
 
 
 def _spells(specials: dict[str, int]) -> pl.Expr:
@@ -305,6 +413,7 @@ def _spells(specials: dict[str, int]) -> pl.Expr:
 def _token_batch(
     ids: npt.NDArray[np.int32], labels: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]
 ) -> pa.RecordBatch:
+    """`input_ids`, `labels` and `length` of the conversations that these tokens are of."""
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
     return pa.RecordBatch.from_arrays(
         [
@@ -312,12 +421,11 @@ def _token_batch(
             pa.ListArray.from_arrays(offsets, pa.array(labels)),
             pa.array(lengths, pa.int32()),
         ],
-        schema=TOKENS,
+        names=["input_ids", "labels", "length"],
     )
 
 
-def _encode(tokenizer: Tokenizer, texts: Sequence[str], specials: bool) -> Ids:
-    tokenizer.encode_special_tokens = not specials
+def _encode(tokenizer: Tokenizer, texts: Sequence[str]) -> Ids:
     return [one.ids for one in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 

@@ -1,7 +1,11 @@
-"""Base models and LoRA: loaded from safetensors or GGUF, never from code or pickles."""
+"""Base models and what is trained of them: loaded from safetensors or GGUF, never from pickles.
+
+A model's own Python is run only where its files say that the recipe trusts it.
+"""
 
 import inspect
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +22,31 @@ from transformers import (
 from transformers.pytorch_utils import Conv1D
 
 from schemas.errors import ConfigError, TrainingError
-from schemas.train import Lora, Train
+from schemas.train import Lora, Method, Quantize, Train
+from trainer.adapters import StartAdapter
+from trainer.attention import choose_attention
+from trainer.quantization import keep_as_loaded, quantization, refuse_quantized_files
+from trainer.saved import go_on_from
 from trainer.weights import BaseFiles, first_line
 
 _NAMED_TOKENS = ("bos_token", "eos_token", "unk_token", "pad_token")
+_FAMILIES = {
+    "baichuan": ("W_pack",),
+    "glm": ("q_proj", "v_proj"),
+    "glm4": ("q_proj", "v_proj"),
+    "qwen": ("c_attn",),
+}
+"""Targets by model type, as peft chooses them for their kin, where its own table has none."""
 
 
 def load_tokenizer(files: BaseFiles) -> PreTrainedTokenizerBase:
     """The base model's tokenizer (raises ConfigError where there is none to load)."""
     arguments: dict[str, Any] = {"gguf_file": files.gguf_file} if files.gguf_file else {}
     try:
-        return AutoTokenizer.from_pretrained(files.folder, trust_remote_code=False, **arguments)
-    except (ValueError, OSError, KeyError, ImportError) as error:
+        return AutoTokenizer.from_pretrained(
+            files.folder, trust_remote_code=files.trusts_code, **arguments
+        )
+    except (ValueError, OSError, KeyError, ImportError, AttributeError, TypeError) as error:
         definition = files.folder / "tokenizer.json"
         if definition.is_file():
             return _plain_tokenizer(definition)
@@ -39,39 +56,129 @@ def load_tokenizer(files: BaseFiles) -> PreTrainedTokenizerBase:
         ) from None
 
 
-def load_model(files: BaseFiles, bf16: bool) -> PreTrainedModel:
-    """The base model in evaluation mode, on the GPU where there is one.
+def load_model(
+    files: BaseFiles,
+    bf16: bool,
+    quantize: Quantize = Quantize.NONE,
+    attention: str = "auto",
+    packing: bool = False,
+) -> PreTrainedModel:
+    """The base model in evaluation mode, on this process's GPU where there is one.
+
+    Its floats are bfloat16 or float32. `attention` and `packing` are as for `choose_attention`.
 
     Raises:
-        ConfigError: its architecture is unknown, needs its own code or its files are wrong.
+        ConfigError: its architecture is unknown, needs its own code or its files are wrong; or it
+            cannot be quantised or attend as asked for.
         TrainingError: it does not fit into memory.
     """
-    arguments: dict[str, Any] = (
-        {"gguf_file": files.gguf_file} if files.gguf_file else {"use_safetensors": True}
+    refuse_quantized_files(files, quantize)
+    model, _ = _loaded(
+        files,
+        dtype=torch.bfloat16 if bf16 else torch.float32,
+        quantization_config=quantization(quantize, bf16),
+        attn_implementation=choose_attention(files, attention, bf16, packing),
     )
+    return model
+
+
+def load_whole(files: BaseFiles, dtype: torch.dtype) -> tuple[PreTrainedModel, list[str]]:
+    """The model with floats of that type, and the tensors that its files lack, or have too many.
+
+    Otherwise as `load_model`.
+    """
+    model, found = _loaded(files, dtype=dtype)
+    kinds = ("missing_keys", "unexpected_keys", "mismatched_keys")
+    return model, sorted(str(key) for kind in kinds for key in found.get(kind, ()))
+
+
+def load_for(files: BaseFiles, train: Train) -> PreTrainedModel:
+    """The base model as a recipe's training wants it.
+
+    Where all weights are trained they are float32, for bfloat16 loses small steps; they are then
+    computed with in bfloat16 by autocast.
+    """
+    bf16 = wants_bf16(train) and train.method is Method.LORA
+    return load_model(files, bf16, train.quantize, train.attention, train.packing)
+
+
+def _loaded(files: BaseFiles, **how: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The model, and what transformers says of the tensors that it found."""
+    how = {name: value for name, value in how.items() if value is not None}
+    how |= {"gguf_file": files.gguf_file} if files.gguf_file else {"use_safetensors": True}
+    is_quantized = "quantization_config" in how
     try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             files.folder,
-            dtype=torch.bfloat16 if bf16 else torch.float32,
-            trust_remote_code=False,
-            **arguments,
+            output_loading_info=True,
+            trust_remote_code=files.trusts_code,
+            **how,
+            **({"device_map": {"": device()}} if is_quantized else {}),
         )
-        model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model, found = loaded
+        if is_quantized:
+            keep_as_loaded(model)
+        else:
+            model.to(device())
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         raise TrainingError(
             f"base model {files.name} does not fit into memory: {first_line(error)}. Choose a "
-            "smaller one, or a machine with more memory."
+            "smaller one, set train.quantize to nf4, or take a machine with more memory."
         ) from None
-    except (ValueError, OSError, KeyError, ImportError, RuntimeError) as error:
+    except _LOADING_ERRORS as error:
         raise ConfigError(
             f"base model {files.name} cannot be loaded from {files.folder}: {first_line(error)}. "
-            "Check train.base_model; models that bring their own code are not run."
+            f"Check train.base_model; {_of_code(files)}."
         ) from None
     if files.gguf_file:
         _forget_gguf(model)
     model.eval()
-    loaded: PreTrainedModel = model
-    return loaded
+    return model, found
+
+
+_LOADING_ERRORS = (
+    *(ValueError, OSError, KeyError, ImportError, RuntimeError),
+    *(AttributeError, TypeError),  # of a model's own code, written for another transformers
+)
+
+
+def _of_code(files: BaseFiles) -> str:
+    if files.trusts_code:
+        return "its own code was run, and may want another version of transformers"
+    return "a model's own code is run only with trust_remote_code and a pinned revision"
+
+
+def device() -> torch.device:
+    """This process's GPU where there is one, as torchrun numbers them; else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def attach(
+    model: PreTrainedModel, train: Train, base: BaseFiles, start: StartAdapter | None = None
+) -> PeftModel | PreTrainedModel:
+    """The model with what is to be trained of it: a LoRA adapter, or all its weights.
+
+    The adapter is a new one, or has the weights of `start`. The model keeps no cache of keys and
+    values, which only generation wants.
+
+    Raises:
+        ConfigError: `lora.targets` names no module of this model, or `start` is no adapter of this
+            shape over these weights.
+    """
+    model.config.use_cache = False
+    if train.method is Method.FULL:
+        if base.trusts_code:
+            raise ConfigError(
+                f"train.method full: {base.name} is code of its own, which is not saved with "
+                "weights. Train a LoRA adapter, which needs no copy of it."
+            )
+        return model.requires_grad_(True)
+    adapted = attach_lora(model, train.lora, base)
+    if start is not None:
+        go_on_from(adapted, start, train.lora, base)
+    return adapted
 
 
 def attach_lora(model: PreTrainedModel, lora: Lora, base: BaseFiles) -> PeftModel:
@@ -85,6 +192,8 @@ def attach_lora(model: PreTrainedModel, lora: Lora, base: BaseFiles) -> PeftMode
         r=lora.rank,
         lora_alpha=lora.alpha,  # type: ignore[arg-type]  # peft only divides it by the rank
         lora_dropout=lora.dropout,
+        use_rslora=lora.rslora,
+        use_dora=lora.dora,
         target_modules=_targets(model, lora),
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         revision=base.revision,
@@ -134,12 +243,22 @@ def _forget_gguf(model: Any) -> None:
         del model.config.quantization_config
 
 
+def family_targets(model_type: str) -> str | list[str]:
+    """What peft trains of a family of models, by `model_type`; unknown ones in every linear layer.
+
+    Its table says `q_proj`, `v_proj` for LLaMA and Qwen2, `query_key_value` for Falcon, BLOOM and
+    ChatGLM, `c_attn` for GPT-2; it has no Baichuan, which is `W_pack`.
+    """
+    peft = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+    known: Any = peft.get(model_type) or _FAMILIES.get(model_type, "all-linear")
+    return known if isinstance(known, str) else list(known)
+
+
 def _targets(model: PreTrainedModel, lora: Lora) -> str | list[str]:
     if lora.targets == ("all-linear",):
         return "all-linear"
     if lora.targets == ("family",):
-        family = TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING.get(model.config.model_type)
-        return family if isinstance(family, str) else list(family) if family else "all-linear"
+        return family_targets(model.config.model_type)
     return list(lora.targets)
 
 

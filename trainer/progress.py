@@ -21,6 +21,7 @@ AUDIT_HEADINGS = {
     "fully_masked": "masked",
     "dropped_over_long": "too long",
     "truncated_prompts": "cut",
+    "split": "split",
     "refused_by_template": "refused",
     "altered_responses": "altered",
     "special_in_text": "control",
@@ -34,8 +35,11 @@ LINE_EVERY_S = 5.0
 class Progress:
     """Tells people how far a run is; names and numbers only, never corpus text."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, console: Console | None = None, quiet: bool = False) -> None:
+        """To standard error, or not at all where `quiet`: another process tells of the same."""
+        self._console = console or Console(
+            stderr=True, highlight=False, soft_wrap=True, quiet=quiet
+        )
         self._bars: Bars | None = None
         self._task: tuple[str, TaskID] | None = None
         self._last_line = 0.0
@@ -58,6 +62,10 @@ class Progress:
     def step(self, line: dict[str, float], steps: int) -> None:
         """An optimizer step is done."""
         detail = f"loss {line['loss']:.4f}  {line['tokens_per_s']:,.0f} tokens/s"
+        if "mfu" in line:
+            detail += f"  MFU {line['mfu']:.0%}"
+        if "memory_bytes" in line:
+            detail += f"  {line['memory_bytes'] / 2**30:.1f} GiB"
         self._advance("training", int(line["step"]), steps, detail)
 
     def audit(self, audits: tuple[LabelAudit, ...]) -> None:

@@ -4,6 +4,8 @@ Training and chat call the same `Template.segments` and `Template.prompt`, so wh
 in use is, character for character, what it was trained on.
 """
 
+import copy
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,8 +18,12 @@ from transformers import PreTrainedTokenizerBase
 from schemas.digests import digest_of
 from schemas.errors import ConfigError
 from schemas.train import Supervise
+from trainer.splice import only_copies
 
 Message = dict[str, str]
+
+MODEL = "model"
+"""The name of a template that is the model's own."""
 
 _MARK = "\ue000winnow{}\ue001"
 """Stands in for an assistant's words while a template is rendered: private-use code points, which
@@ -62,15 +68,25 @@ NAMED = {
         user=f"USER:\n{_TEXT}\n",
         assistant=f"ASSISTANT:\n{_TEXT}{_END}\n",
     ),
+    "instruct": (
+        "{{ first_token }}{% for message in messages %}"
+        "{% if message.role == 'assistant' %}"
+        "{{ '###Response:\n' + message.content + eos_token + '\n\n' }}"
+        "{% elif message.role == 'user' and messages[0].role == 'system' %}"
+        "{{ '###Input:\n' + message.content + '\n\n' }}"
+        "{% else %}{{ '###Instruction:\n' + message.content + '\n\n' }}{% endif %}{% endfor %}"
+    ),
     "chatml": (
         "{{ first_token }}{% for message in messages %}"
         "{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}"
         "{% endfor %}"
     ),
 }
-"""Templates by name, as Jinja. None ends its prompt in a space: in running text a tokenizer joins
-that space to the word that follows, so a model would have to begin with a word it has never seen
-there."""
+"""Templates by name, as Jinja. In `instruct` the system message, where there is one, is the
+instruction and what the user says its input.
+
+None ends its prompt in a space: in running text a tokenizer joins that space to the word that
+follows, so a model would have to begin with a word it has never seen there."""
 
 
 class Unrenderable(ValueError):
@@ -105,6 +121,25 @@ class Template:
         """The stop token as text."""
         return str(self.tokenizer.convert_ids_to_tokens(self.stop_id))
 
+    def tokenizer_that_speaks(self) -> PreTrainedTokenizerBase:
+        """A copy of the tokenizer whose own chat template writes what this one writes.
+
+        With it others, who know nothing of `Template`, ask a model what it was trained on.
+        """
+        speaker = copy.deepcopy(self.tokenizer)
+        if self.name != MODEL:
+            speaker.chat_template = self._on_its_own()
+        return speaker
+
+    def _on_its_own(self) -> str:
+        """The source without `first_token`, and with a prompt for the assistant's next words."""
+        question = [{"role": "user", "content": "a"}]
+        opened = self.prompt(question).removeprefix(_render(self, question, None))
+        return (
+            f"{{% set first_token = {json.dumps(self.first_token)} %}}{self.source}"
+            f"{{% if add_generation_prompt %}}{{{{ {json.dumps(opened)} }}}}{{% endif %}}"
+        )
+
     def prompt(self, messages: Sequence[Message], tools: list[Any] | None = None) -> str:
         """All that stands before the assistant's next words and their lead.
 
@@ -129,12 +164,74 @@ class Template:
         if not turns:
             raise Unrenderable("it has no assistant turn")
         turns = turns if supervise is Supervise.ALL else turns[-1:]
-        marked = list(messages[: turns[-1] + 1])
-        for mark, turn in enumerate(turns):
-            marked[turn] = _marked(mark)
-        between = _render_marked(self, marked, tools, marks=len(turns))
+        written = messages[: turns[-1] + 1]
+        between = self._between(written, turns, tools)
         said = [messages[turn]["content"] for turn in turns]
         return [text for pair in zip(between, said, strict=True) for text in pair]
+
+    def _between(
+        self, messages: Sequence[Message], turns: list[int], tools: list[Any] | None
+    ) -> list[str]:
+        """The text before each turn, from the end of the turn before it."""
+        if tools is None and self._only_copies and all(one["content"] for one in messages):
+            around = self._around(tuple(one["role"] for one in messages), messages, turns)
+            if around is not None:
+                return self._spliced(around, messages, turns)
+        return self.rendered(messages, turns, tools)
+
+    def rendered(
+        self, messages: Sequence[Message], turns: list[int], tools: list[Any] | None
+    ) -> list[str]:
+        """The text before each turn, from the end of the turn before it, by Jinja."""
+        marked = list(messages)
+        for mark, turn in enumerate(turns):
+            marked[turn] = _marked(mark)
+        return _render_marked(self, marked, tools, marks=len(turns))
+
+    @cached_property
+    def _only_copies(self) -> bool:
+        return only_copies(self.source)
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, ...], list[str] | None]:
+        """By the roles of a conversation: the texts before each of its messages, or None."""
+        return {}
+
+    def _around(
+        self, roles: tuple[str, ...], messages: Sequence[Message], turns: list[int]
+    ) -> list[str] | None:
+        """The texts before each message; None where splicing would not do what rendering does."""
+        if roles not in self._known:
+            self._known[roles] = self._proven(roles, messages, turns)
+        return self._known[roles]
+
+    def _proven(
+        self, roles: tuple[str, ...], messages: Sequence[Message], turns: list[int]
+    ) -> list[str] | None:
+        marks = [{"role": role, "content": _MARK.format(at)} for at, role in enumerate(roles)]
+        try:
+            around = _cut_at_marks(_render(self, marks, None), len(roles))
+        except Unrenderable:
+            return None
+        if around is None:
+            return None
+        same = self._spliced(around, messages, turns) == self.rendered(messages, turns, None)
+        return around if same else None
+
+    def _spliced(
+        self, around: list[str], messages: Sequence[Message], turns: list[int]
+    ) -> list[str]:
+        texts = []
+        begin = 0
+        for turn in turns:
+            said = [
+                part
+                for place in range(begin, turn)
+                for part in (around[place], messages[place]["content"])
+            ]
+            texts.append("".join([*said, around[turn]]).removesuffix(self.lead))
+            begin = turn + 1
+        return texts
 
 
 def choose_template(
@@ -156,7 +253,7 @@ def choose_template(
                 f"base model {base_model} has no chat template of its own. "
                 f"Set train.template in the recipe to one of: {known}."
             )
-        return _probed("model", str(own), tokenizer, first_token="")
+        return _probed(MODEL, str(own), tokenizer, first_token="")
     if name not in NAMED:
         raise ConfigError(f"train.template: no template is called {name!r}; known: {known}")
     return _probed(name, NAMED[name], tokenizer, first_token=_token_put_first(tokenizer))
@@ -232,6 +329,20 @@ def _render(template: Template, messages: list[Message], tools: list[Any] | None
         )
     except (TemplateError, TypeError, KeyError, ValueError) as error:
         raise Unrenderable(str(error) or type(error).__name__) from None
+
+
+def _cut_at_marks(rendered: str, count: int) -> list[str] | None:
+    """The text before each of the first `count` marks; None unless each is there once, in order."""
+    texts = []
+    for index in range(count):
+        before, mark, rendered = rendered.partition(_MARK.format(index))
+        if not mark:
+            return None
+        texts.append(before)
+    again = any(
+        _MARK.format(index) in text for text in [*texts, rendered] for index in range(count)
+    )
+    return None if again else texts
 
 
 def _render_marked(

@@ -1,18 +1,26 @@
-"""The tokenized corpus: made once per corpus, tokenizer, template and length, memory-mapped."""
+"""The tokenized corpus: made once per corpus, tokenizer, template and length, memory-mapped.
 
+Packing is no part of its key: packs are rows of it put together, which takes no time (pack.py).
+"""
+
+import collections
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from schemas.adapter import LabelAudit
+from schemas.adapter import LabelAudit, TokenHistogram, TokenLengths
 from schemas.digests import digest_of
 from schemas.train import Train
 from trainer.corpus import Corpus
@@ -20,10 +28,15 @@ from trainer.files import new_folder, write_text
 from trainer.labels import TOKENS, Labeller, TextEncoder, sum_audits
 from trainer.templates import Template
 
-LABELS_VERSION = 1
+LABELS_VERSION = 2
 """Raised whenever the same text would give other ids or labels: it is part of the cache's key."""
 
 SPLITS = ("train", "validation")
+BINS = 40
+"""Of the histogram of token lengths, at most."""
+AHEAD = 2
+"""Batches that are labelled at the same time: while one is rendered and put together in Python,
+another's texts are with the `tokenizers` library, which takes all cores."""
 RECEIPT = "tokenized.json"
 
 Progress = Callable[[str, int, int], None]
@@ -39,6 +52,31 @@ class Tokenized:
     audit: tuple[LabelAudit, ...]
     """of the training split, one per source"""
     validation_audit: tuple[LabelAudit, ...]
+
+
+def token_lengths(lengths: npt.NDArray[np.int64]) -> TokenLengths | None:
+    """What there is to know of them; None where there are none."""
+    if not lengths.size:
+        return None
+    p50, p90, p99 = np.percentile(lengths, (50, 90, 99), method="inverted_cdf").tolist()
+    return TokenLengths(
+        rows=lengths.size,
+        mean=float(lengths.mean()),
+        min=int(lengths.min()),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        max=int(lengths.max()),
+        histogram=_histogram(lengths),
+    )
+
+
+def _histogram(lengths: npt.NDArray[np.int64]) -> TokenHistogram:
+    """Rows by length in at most `BINS` bins of one width, from 0 up."""
+    width = int(lengths.max()) // BINS + 1
+    rows = np.bincount(lengths // width)
+    edges = range(0, (len(rows) + 1) * width, width)
+    return TokenHistogram(edges=tuple(edges), rows=tuple(rows.tolist()))
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -66,6 +104,7 @@ def tokenize(
             train.max_tokens,
             train.over_long.value,
             train.supervise.value,
+            train.system,
         ]
     )
     place = folder / digest
@@ -77,6 +116,7 @@ def tokenize(
             train.max_tokens,
             train.over_long,
             train.supervise,
+            train.system,
         )
         with new_folder(place) as staging:
             receipt = {
@@ -97,13 +137,34 @@ def _write_split(
         pa.OSFile(str(folder / f"{split}.arrow"), "wb") as sink,
         pa.ipc.new_stream(sink, TOKENS) as writer,
     ):
-        for batch in corpus.batches(split):
-            tokens, audit = labeller.label(batch)
-            writer.write_batch(tokens)
+        for count, tokens, audit in _labelled(labeller, corpus.batches(split)):
+            writer.write_batch(_counting_from(done, tokens))
             audits.append(audit)
-            done += batch.num_rows
+            done += count
             progress(split, done, rows)
     return [audit.model_dump() for audit in sum_audits(audits)]
+
+
+def _labelled(
+    labeller: Labeller, batches: Iterable[pa.RecordBatch]
+) -> Iterator[tuple[int, pa.RecordBatch, pl.DataFrame]]:
+    """The conversations of each batch, and what `Labeller.label` makes of it, in their order."""
+    ahead: collections.deque[tuple[int, Future[tuple[pa.RecordBatch, pl.DataFrame]]]]
+    ahead = collections.deque()
+    with ThreadPoolExecutor(AHEAD, thread_name_prefix="tokenize") as pool:
+        for batch in batches:
+            ahead.append((batch.num_rows, pool.submit(labeller.label, batch)))
+            if len(ahead) > AHEAD:
+                count, made = ahead.popleft()
+                yield count, *made.result()
+        for count, made in ahead:
+            yield count, *made.result()
+
+
+def _counting_from(first: int, tokens: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows, their places counted from the beginning of the split."""
+    place = TOKENS.get_field_index("row")
+    return tokens.set_column(place, TOKENS.field(place), pc.add(tokens.column(place), first))
 
 
 def _open(place: Path) -> Tokenized:

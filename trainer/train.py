@@ -1,158 +1,197 @@
 """The training loop: transformers' Trainer, with our labels, order, loss and checkpoints."""
 
-import json
-import math
-import time
-from collections.abc import Callable
+import contextlib
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from datasets import Dataset
-from peft import PeftModel, set_peft_model_state_dict
-from safetensors.torch import load_file
+from peft import PeftModel
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
-    TrainerControl,
     TrainerState,
     TrainingArguments,
 )
 
 from schemas.errors import StorageError, TrainingError
 from schemas.train import Train
-from trainer import checkpoint
-from trainer.batches import LengthGroupedOrder, PaddingCollator, token_loss
-from trainer.files import WEIGHTS, storage_errors
+from trainer import checkpoint, processes
+from trainer.arguments import (
+    apply_liger,
+    recomputes_activations,
+    say_optimizer,
+    training_arguments,
+)
+from trainer.batch_size import RECORD, Batch, StepRows, largest_that_fits, step_rows
+from trainer.batches import seen_tokens
+from trainer.files import METRICS, storage_errors
+from trainer.flops import peak_flops, token_flops
+from trainer.head import Head
+from trainer.labels import IGNORED
+from trainer.memory import is_out_of_memory
+from trainer.metrics import TENSORBOARD, Arithmetic, Line, Metrics, Trained, tensorboard
 from trainer.model import wants_bf16
+from trainer.order import Feed
+from trainer.progress import Progress
+from trainer.saved import ONE_FILE, restore
+from trainer.stopping import Stopping
+from trainer.weights import first_line
 
 CHECKPOINTS = "checkpoints"
-METRICS = "metrics.jsonl"
-
-Line = dict[str, float]
-"""One step of `metrics.jsonl`: step, loss, learning_rate, grad_norm, tokens, tokens_per_s,
-elapsed_s; the last three over the whole run so far."""
-
-Report = Callable[[Line, int], None]
-"""Called after every step with its metrics and the number of steps that there will be."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What the loop did: the whole run's figures, over all its starts."""
-
-    steps: int
-    train_loss: float
-    elapsed_s: float
-    tokens_per_s: float
 
 
 def train_adapter(
-    model: PeftModel,
-    rows: Dataset,
+    model: PeftModel | PreTrainedModel,
+    feed: Feed,
     train: Train,
     seed: int,
-    collator: PaddingCollator,
     folder: Path,
-    report: Report,
+    progress: Progress,
 ) -> Trained:
     """Train the adapter of `model` in place, from the newest complete checkpoint in `folder`.
 
-    `folder` gets `checkpoints/` and `metrics.jsonl`. On one machine, a run that was killed and went
-    on ends with the same adapter as one that was not.
+    `folder` gets `checkpoints/`, `metrics.jsonl`, `step_rows.json` and, where TensorBoard is
+    installed, `tensorboard/`. On one machine, a run that was killed and went on ends with the same
+    adapter as one that was not. Of a launch of several processes, all call this.
 
     Raises:
-        TrainingError: the loss is no longer a number, or memory ran out.
+        ConfigError: the run cannot go on in this way on this machine.
+        TrainingError: the loss is no longer a number or jumped, memory ran out, or a signal came.
         StorageError: a checkpoint cannot be written.
     """
-    checkpoints = folder / CHECKPOINTS
-    found = checkpoint.newest(checkpoints)
-    metrics = Metrics(folder / METRICS, found.losses if found else {}, report)
+    found = checkpoint.newest(folder / CHECKPOINTS)
     if found and found.is_last:
-        set_peft_model_state_dict(model, load_file(found.folder / WEIGHTS))
-    else:
-        trainer = _LoraTrainer(
-            model=model,
-            args=_arguments(train, seed, checkpoints),
-            train_dataset=rows,
-            data_collator=collator,
-            compute_loss_func=_mean_token_loss,
-            callbacks=[metrics, _Sealing(train.keep_checkpoints)],
-        )
-        trainer.remove_callback(PrinterCallback)
-        _run(trainer, found, train)
-    return metrics.summary()
+        restore(model, found.folder)
+        return Metrics(folder / METRICS, found.losses, progress.step).summary()
+    if processes.is_first():
+        checkpoint.clear_torn(folder / CHECKPOINTS)
+    loop = _Loop(model, feed, train, seed, folder, progress)
+    return loop.run(found)
 
 
-class Metrics(TrainerCallback):
-    """Writes `metrics.jsonl`, a line per step, and stops a run whose loss is no number."""
+def restore_last(model: Any, folder: Path) -> None:
+    """Give a new model the weights with which the finished loop of a run ended."""
+    found = checkpoint.newest(folder / CHECKPOINTS)
+    if found is None or not found.is_last:
+        raise StorageError(f"{folder}: its last checkpoint is gone. Run the same command again.")
+    restore(model, found.folder)
 
-    def __init__(self, path: Path, losses: dict[int, float], report: Report) -> None:
-        """Go on after the steps of `losses`, which the checkpoint remembers.
 
-        Lines of later steps are done again. Lines that were lost are not made up: of those steps
-        only the losses count.
-        """
-        self._path = path
-        self._report = report
-        self._losses = dict(losses)
-        self._lines = [line for line in _read_lines(path) if line["step"] in losses]
-        self._elapsed_before = self._lines[-1]["elapsed_s"] if self._lines else 0.0
-        self._start = time.monotonic()
-        with storage_errors("write", path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(json.dumps(line) + "\n" for line in self._lines), "utf-8")
+def start_over(folder: Path) -> None:
+    """Leave nothing of the loop in a run's folder (raises StorageError)."""
+    with storage_errors("write", folder):
+        for name in (METRICS, RECORD):
+            (folder / name).unlink(missing_ok=True)
+    for name in (CHECKPOINTS, TENSORBOARD):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Start the clock after models and data are in place."""
-        self._start = time.monotonic()
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
-        logs: dict[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        """Append one step's line (raises TrainingError on a loss that is not finite)."""
-        if not logs or "loss" not in logs:
-            return
-        loss, norm = float(logs["loss"]), float(logs.get("grad_norm", 0.0))
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise TrainingError(
-                f"training diverged at step {state.global_step}: loss {loss}, gradient norm "
-                f"{norm}. Lower train.learning_rate (now {args.learning_rate:g}) or raise "
-                "train.warmup_share, then run again."
+@dataclass
+class _Loop:
+    model: Any
+    feed: Feed
+    train: Train
+    seed: int
+    folder: Path
+    progress: Progress
+
+    def run(self, found: checkpoint.Checkpoint | None) -> Trained:
+        apply_liger(self.model, self.train, self.progress.say)
+        say_optimizer(self.train, self.progress.say)
+        head = Head(self.model, processes.is_sharded())
+        with _recomputing(self.model, self.train), head.installed(), self._board(found) as board:
+            rows = self._step_rows(head)
+            metrics = self._metrics(found, board)
+            stopping = Stopping()
+            trainer = _Trainer(
+                model=self.model,
+                args=training_arguments(self.train, rows, self.seed, self.folder / CHECKPOINTS),
+                feed=self.feed,
+                rows=rows,
+                head=head,
+                callbacks=[metrics, stopping, _Sealing(self.train.keep_checkpoints)],
             )
-        elapsed_s = self._elapsed_before + time.monotonic() - self._start
-        line: Line = {
-            "step": state.global_step,
-            "loss": loss,
-            "learning_rate": float(logs["learning_rate"]),
-            "grad_norm": norm,
-            "tokens": int(state.num_input_tokens_seen),
-            "tokens_per_s": round(int(state.num_input_tokens_seen) / max(elapsed_s, 1e-9), 1),
-            "elapsed_s": round(elapsed_s, 3),
-        }
-        self._losses[state.global_step] = loss
-        self._lines.append(line)
-        with storage_errors("write", self._path), self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        self._report(line, state.max_steps)
+            if not processes.is_first():
+                torch.manual_seed(self.seed + processes.rank())  # other dropout than the first's
+            with stopping.listening(), self._told_errors(rows):
+                trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
+        stopping.refuse_going_on()
+        return metrics.summary()
 
-    def summary(self) -> Trained:
-        """The figures of the whole run; times are 0 where `metrics.jsonl` was lost."""
-        last = self._lines[-1] if self._lines else {}
-        return Trained(
-            steps=max(self._losses),
-            train_loss=sum(self._losses.values()) / len(self._losses),
-            elapsed_s=last.get("elapsed_s", 0.0),
-            tokens_per_s=last.get("tokens_per_s", 0.0),
+    @contextlib.contextmanager
+    def _board(self, found: checkpoint.Checkpoint | None) -> Iterator[Any]:
+        if not processes.is_first():
+            yield None
+            return
+        with tensorboard(self.folder / TENSORBOARD, (found.step if found else 0) + 1) as board:
+            if board is None:
+                self.progress.say(f"no TensorBoard here (pip install tensorboard): see {METRICS}")
+            yield board
+
+    def _step_rows(self, head: Head) -> StepRows:
+        bf16 = wants_bf16(self.train)
+
+        def loss(batch: Batch) -> torch.Tensor:
+            given = dict(batch)
+            labels = given.pop("labels")
+            kind = next(self.model.parameters()).device.type
+            with torch.autocast(kind, torch.bfloat16, enabled=bf16), head.over(labels):
+                return head.loss(self.model(**given), labels)
+
+        rows = step_rows(
+            self.train,
+            self.folder,
+            lambda sizes: largest_that_fits(self.model, self.feed, self.train, loss, sizes),
         )
+        if self.train.batch_size == "auto":
+            self.progress.say(
+                f"batches of {rows.batch_size}, {rows.accumulation} to an optimizer step"
+            )
+        return rows
+
+    def _metrics(self, found: checkpoint.Checkpoint | None, board: Any) -> Metrics:
+        peak = peak_flops()
+        arithmetic = peak and Arithmetic(token_flops(self.model), peak * processes.count())
+
+        def report(line: Line, steps: int) -> None:
+            self.progress.step(line, steps)
+            if board is not None:
+                board(line)
+
+        losses = found.losses if found else {}
+        return Metrics(
+            self.folder / METRICS, losses, report, self.train.max_loss_spike, arithmetic or None
+        )
+
+    @contextlib.contextmanager
+    def _told_errors(self, rows: StepRows) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            fault = checkpoint.write_fault(error)
+            if fault:
+                raise StorageError(
+                    f"cannot write the run {self.folder}: {fault}. Free some space and run the "
+                    "same command again; it continues from the last checkpoint."
+                ) from error
+            if self.train.compile and type(error).__module__.startswith("torch._"):
+                raise TrainingError(
+                    f"train.compile: torch cannot compile this model here ({first_line(error)}). "
+                    "Set train.compile to false, which computes the same."
+                ) from error
+            if not is_out_of_memory(error):
+                raise
+            raise TrainingError(
+                f"memory ran out with batches of {rows.batch_size} rows of up to "
+                f"{self.train.max_tokens} tokens. Halve train.batch_size and double "
+                "gradient_accumulation (the result is the same), set gradient_checkpointing to on, "
+                "or lower max_tokens."
+            ) from error
 
 
 class _Sealing(TrainerCallback):
@@ -162,97 +201,72 @@ class _Sealing(TrainerCallback):
         self._keep = keep
 
     def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
+        processes.wait()  # each of them writes its own random state
+        if not processes.is_first():
+            return
         folder = Path(str(args.output_dir))
         checkpoint.seal(folder / f"checkpoint-{state.global_step}")
         checkpoint.prune(folder, self._keep)
 
 
-class _LoraTrainer(Trainer):
-    """Takes conversations in `LengthGroupedOrder`, and saves without asking the Hub anything."""
+class _Trainer(Trainer):
+    """Takes what it is fed in its order, and saves without asking the Hub anything."""
+
+    def __init__(self, feed: Feed, rows: StepRows, head: Head, **arguments: Any) -> None:
+        super().__init__(
+            train_dataset=feed.data,
+            data_collator=feed.collator,
+            compute_loss_func=self._mean_token_loss,
+            **arguments,
+        )
+        self.remove_callback(PrinterCallback)
+        self._feed = feed
+        self._rows = rows
+        self._head = head
+
+    def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        with self._head.over(inputs["labels"]):
+            return super().compute_loss(model, inputs, *rest, **named)
+
+    def _mean_token_loss(
+        self,
+        outputs: Any,
+        labels: torch.Tensor,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """The loss per labelled token of the whole optimizer step, whatever the batches within it.
+
+        `num_items_in_batch` counts those of all processes.
+        """
+        items = num_items_in_batch
+        if items is None:
+            items = (labels[:, 1:] != IGNORED).sum()
+        return self._head.loss(outputs, labels) / items
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        model: Any = self.model
+        model: Any = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        whole = {} if isinstance(model, PeftModel) else {"max_shard_size": ONE_FILE}
+        adapter = {"save_embedding_layers": False} if isinstance(model, PeftModel) else {}
         model.save_pretrained(
-            output_dir or self.args.output_dir, state_dict=state_dict, save_embedding_layers=False
+            output_dir or self.args.output_dir, state_dict=state_dict, **whole, **adapter
         )
 
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> LengthGroupedOrder:
-        rows: Any = self.train_dataset if train_dataset is None else train_dataset
-        batch_rows = self.args.train_batch_size * self.args.gradient_accumulation_steps
-        return LengthGroupedOrder(np.asarray(rows["length"][:]), batch_rows, self.args.seed)
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:  # noqa: ARG002
+        return self._feed.order(self._rows.rows)
+
+    def _track_num_input_tokens(self, inputs: dict[str, torch.Tensor]) -> None:
+        tokens = torch.tensor(seen_tokens(inputs), device=self.args.device)
+        self.state.num_input_tokens_seen += int(self.accelerator.gather(tokens).sum())
 
 
-def _mean_token_loss(
-    outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
-) -> torch.Tensor:
-    """The loss per labelled token of the whole optimizer step, whatever the batches within it."""
-    items = num_items_in_batch if num_items_in_batch is not None else (labels[:, 1:] >= 0).sum()
-    return token_loss(outputs, labels) / items
-
-
-def _arguments(train: Train, seed: int, folder: Path) -> TrainingArguments:
-    bf16 = wants_bf16(train)
-    return TrainingArguments(
-        output_dir=str(folder),
-        seed=seed,
-        data_seed=seed,
-        max_steps=train.max_steps,
-        num_train_epochs=train.epochs,
-        per_device_train_batch_size=train.batch_size,
-        gradient_accumulation_steps=train.gradient_accumulation,
-        learning_rate=train.learning_rate,
-        lr_scheduler_type=train.schedule,
-        warmup_steps=train.warmup_share if train.warmup_share < 1 else 0.999,
-        weight_decay=train.weight_decay,
-        max_grad_norm=train.max_grad_norm,
-        bf16=bf16,
-        use_cpu=not torch.cuda.is_available(),
-        save_strategy="steps",
-        save_steps=train.save_steps,
-        save_total_limit=None,  # `_Sealing` deletes, after the new one is whole
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="non_padding",
-        remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        disable_tqdm=True,
-        report_to="none",
-    )
-
-
-def _run(trainer: Trainer, found: checkpoint.Checkpoint | None, train: Train) -> None:
+@contextlib.contextmanager
+def _recomputing(model: Any, train: Train) -> Iterator[None]:
+    """Activations are computed again in the backward pass, within and where the recipe says so."""
+    if not recomputes_activations(train):
+        yield
+        return
+    model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
     try:
-        trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write the run {trainer.args.output_dir}: {error.strerror or error}. Free some "
-            "space and run the same command again; it continues from the last checkpoint."
-        ) from error
-    except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise TrainingError(
-            f"memory ran out with train.batch_size {train.batch_size} and train.max_tokens "
-            f"{train.max_tokens}. Halve batch_size and double gradient_accumulation (the result "
-            "is the same), or lower max_tokens."
-        ) from error
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
-        return True
-    return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
-
-
-def _read_lines(path: Path) -> list[Line]:
-    """The whole lines of an earlier start; a last one that a kill cut off is left out."""
-    if not path.is_file():
-        return []
-    lines: list[Line] = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
-    return lines
+        yield
+    finally:
+        model.activation_checkpointing_disable()

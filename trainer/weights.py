@@ -15,6 +15,9 @@ from trainer.files import write_text
 HUB_PATTERNS = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model", "*.txt")
 """What is fetched of a Hub repository: never `.bin`, `.pt` or `.py`."""
 
+CODE_PATTERNS = ("*.py", "*.model", "*.tiktoken")
+"""What is fetched besides where the recipe trusts the repository's code at a pinned commit."""
+
 RECORD = "base.json"
 """In a run's folder: the digest of the weights that its work is on, and the files it was of."""
 
@@ -27,6 +30,8 @@ class BaseFiles:
     folder: Path
     revision: str
     gguf_file: str | None
+    trusts_code: bool = False
+    """whether Python that lies in the folder may be run"""
 
     @property
     def weights(self) -> tuple[Path, ...]:
@@ -102,7 +107,8 @@ def _from_hub(base: BaseModel, download: bool) -> BaseFiles:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    patterns = [*HUB_PATTERNS, *([base.gguf_file] if base.gguf_file else [])]
+    patterns = [*HUB_PATTERNS, *(CODE_PATTERNS if base.trust_remote_code else ())]
+    patterns += [base.gguf_file] if base.gguf_file else []
     ignore = ["*.safetensors"] if base.gguf_file else None
     try:
         folder = snapshot_download(
@@ -122,7 +128,29 @@ def _from_hub(base: BaseModel, download: bool) -> BaseFiles:
             f"base model {base.repo} at {base.revision!r}: {first_line(error)}. Check "
             "train.base_model.repo and revision; a gated model needs HF_TOKEN."
         ) from None
-    return BaseFiles(base.name, Path(folder), Path(folder).name, base.gguf_file)
+    if base.trust_remote_code:
+        _refuse_code_from_elsewhere(Path(folder), str(base.repo))
+    return BaseFiles(
+        base.name, Path(folder), Path(folder).name, base.gguf_file, base.trust_remote_code
+    )
+
+
+def _refuse_code_from_elsewhere(folder: Path, repo: str) -> None:
+    """Raise ConfigError if a model's configuration names code of another repository.
+
+    Such code, `owner/name--file.Class`, would be fetched at whatever commit is newest: the pinned
+    revision says nothing of it.
+    """
+    for name in ("config.json", "tokenizer_config.json"):
+        path = folder / name
+        config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        named = json.dumps(config.get("auto_map", {}))
+        if "--" in named:
+            raise ConfigError(
+                f"base model {repo}: auto_map of its {name} names code of another repository, "
+                f"{named}, which no revision pins. Use a repository that carries its own code, or "
+                "leave trust_remote_code out."
+            )
 
 
 def _from_package(base: BaseModel) -> BaseFiles:

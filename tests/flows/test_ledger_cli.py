@@ -172,7 +172,7 @@ def test_what_a_corpus_says_cannot_command_the_terminal(
 def test_a_stricter_bound_names_what_would_fall_and_publishes_nothing(
     as_json: AsJson, quickstart: Refreshed
 ) -> None:
-    stages = quickstart.lake.keys("stages")
+    published = quickstart.lake.keys("corpora")
     tried = as_json("try", "lengths", "--set", "min_response_chars=20", "--sample", "3")
     assert tried["changes"] == {"min_response_chars": {"from": 1, "to": 20}}
     assert tried["published"] == quickstart.manifest.rows_out
@@ -188,9 +188,30 @@ def test_a_stricter_bound_names_what_would_fall_and_publishes_nothing(
     for row in tried["dropped"]["examples"]:
         assert row["evidence"]["expected"] == "at least 20 characters"
         assert row["evidence"]["found"].endswith(("character", "characters"))
-    assert tried["notes"][0].startswith("what dedupe and sampling")
-    assert quickstart.lake.keys("stages") == stages
+    assert tried["notes"] == []
+    assert quickstart.lake.keys("corpora") == published
     assert versions(quickstart.lake, "quickstart") == ("v0001",)
+
+
+def test_in_the_end_copies_take_the_places_of_rows_that_fall(
+    winnow: Winnow, as_json: AsJson, quickstart: Refreshed
+) -> None:
+    tried = as_json("try", "lengths", "--set", "min_response_chars=20")
+    leaving, entering = tried["leaving"]["rows"], tried["entering"]["rows"]
+    assert leaving >= tried["dropped"]["rows"]
+    assert tried["would_be_published"] == quickstart.manifest.rows_out - leaving + entering
+    said = winnow("try", "lengths", "--set", "min_response_chars=20", "--sample", "1").stdout
+    assert f"{tried['would_be_published']:,} rows would be published" in said
+    assert f"{leaving:,} would leave, {entering:,} enter" in said
+
+
+def test_personal_data_is_masked_in_what_a_trial_shows(as_json: AsJson) -> None:
+    tried = as_json("try", "privacy", "--set", "email=keep", "--sample", "9")
+    assert tried["released"]["rows"] > 0
+    for row in tried["released"]["examples"]:
+        said = " ".join(message["content"] for message in row["messages"])
+        assert row["evidence"]["found"] in said
+        assert "…@" in said
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_a_stage_that_lost_a_file_is_made_again(tmp_path: Path, lake: str) -> No
     write_source(tmp_path, "a", rows(0, 6))
     recipe = write_recipe(tmp_path, "a")
     first = refresh(recipe, lake)
-    for part in Path(lake).glob("stages/*/*/part-*.parquet"):
+    for part in Path(lake).glob("stages/*/*/part-*"):
         part.unlink()
     again = refresh(recipe, lake)
     assert (again.status, again.digest) == (Status.UNCHANGED, first.digest)
@@ -212,7 +212,7 @@ def test_a_stage_that_lost_a_file_is_made_again(tmp_path: Path, lake: str) -> No
 def test_a_stage_file_that_was_damaged_is_made_again(tmp_path: Path, lake: str) -> None:
     write_source(tmp_path, "a", rows(0, 60))
     first = refresh(write_recipe(tmp_path, "a"), lake)
-    for part in Path(lake).glob("stages/*/*/*.parquet"):
+    for part in Path(lake).glob("stages/*/*/part-*"):
         data = bytearray(part.read_bytes())
         data[len(data) // 2] ^= 1
         part.write_bytes(data)
@@ -248,12 +248,6 @@ def test_sets_of_a_rule_that_is_off_are_not_asked_for(tmp_path: Path, lake: str)
     off = {"enabled": False, "sets": [{"name": "gone", "path": "gone.jsonl"}]}
     recipe = write_recipe(tmp_path, "a", filter={"contamination": off})
     assert refresh(recipe, lake).status is Status.PUBLISHED
-
-
-def test_a_bucket_is_refused_before_any_work(tmp_path: Path) -> None:
-    recipe = write_recipe(tmp_path, "a")
-    with pytest.raises(StorageError, match="can be published to a folder only"):
-        refresh(recipe, "memory:///lake")
 
 
 @pytest.mark.parametrize("size_kb", [200, 600, 1200])

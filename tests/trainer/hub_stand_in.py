@@ -1,18 +1,30 @@
 """A Hub stand-in on loopback: enough of the real protocol for huggingface_hub to push and fetch.
 
-It speaks create, auth-check, validate-yaml, preupload, LFS batch, commit, tree, revision and resolve, keeps every
-commit whole, and fails on demand as the real one does.
+It speaks create, auth-check, validate-yaml, preupload, LFS batch, commit, tag, refs, tree, paths-info, revision and
+resolve, keeps every commit whole, and fails on demand as the real one does. A model repository is known by its name, a
+dataset repository as `datasets/<name>`.
 """
 
 import base64
+import contextlib
 import hashlib
 import json
 import re
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs
+
+import huggingface_hub.constants
+import huggingface_hub.utils._http
+import pytest
 
 from tests.http_server import Handler, Loopback
 
 Files = dict[str, bytes]
+LARGE = (".safetensors", ".parquet", ".arrow")
+NO_COMMIT = "0" * 40
 DROPPED = 0
 """As a status in `fail`: the connection is closed without an answer."""
 
@@ -29,6 +41,13 @@ class HubStandIn(Loopback):
         self.repos: dict[str, bool] = {}
         self.commits: dict[str, list[tuple[str, str, Files]]] = {}
         self.large: dict[str, bytes] = {}
+        self.uploads: list[str] = []
+        """SHA-256 of every large file that was sent, in order"""
+        self.offered: list[str] = []
+        """SHA-256 of every large file that it was asked about before, in order"""
+        self.tags: dict[str, dict[str, str]] = {}
+        self.meanwhile: dict[str, Callable[[], None]] = {}
+        """What happens before the next request whose line ends like this is answered"""
         self._faults: list[tuple[str, int, dict[str, str]]] = []
 
     def fail(self, pattern: str, *statuses: int, headers: dict[str, str] | None = None) -> None:
@@ -46,7 +65,14 @@ class HubStandIn(Loopback):
         commits = self.commits.get(repo, [])
         if revision == "main":
             return commits[-1][2] if commits else {}
+        if not commits and revision == NO_COMMIT:
+            return {}
+        revision = self.tags.get(repo, {}).get(revision, revision)
         return next((files for oid, _, files in commits if oid == revision), None)
+
+    def head(self, repo: str) -> str:
+        past = self.commits.get(repo)
+        return past[-1][0] if past else NO_COMMIT
 
     def commit(self, repo: str, lines: list[dict[str, Any]]) -> str:
         files = dict(self.files(repo, "main") or {})
@@ -64,6 +90,18 @@ class HubStandIn(Loopback):
         return oid
 
 
+@contextlib.contextmanager
+def hub_in_use(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubStandIn]:
+    """A stand-in that huggingface_hub reaches, over plain HTTP and without waiting by itself."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    hasty = SimpleNamespace(**vars(time) | {"sleep": lambda _: None})
+    monkeypatch.setattr(huggingface_hub.utils._http, "time", hasty)
+    with HubStandIn().running() as hub:
+        yield hub
+    huggingface_hub.close_session()
+
+
 def _handler(hub: HubStandIn) -> type[Handler]:
     class StandIn(Handler):
         def serve(self) -> None:
@@ -71,6 +109,8 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             path = self.path.partition("?")[0]
             line = f"{self.command} {path}"
             hub.asked.append(line)
+            for end in [end for end in hub.meanwhile if line.endswith(end)]:
+                hub.meanwhile.pop(end)()
             fault = hub.next_fault(line)
             if fault and fault[0] == DROPPED:
                 self.close_connection = True
@@ -89,8 +129,10 @@ def _handler(hub: HubStandIn) -> type[Handler]:
 
         def _writes(self, path: str) -> bool:
             """Whether leave to write is needed: not to hear that a repository is missing."""
-            wanted = re.fullmatch(r"/api/models/(.+)/auth-check/write", path)
-            return wanted[1] in hub.repos if wanted else path.endswith(("/create", "/commit/main"))
+            wanted = re.fullmatch(r"/api/(models|datasets)/(.+)/auth-check/write", path)
+            if wanted:
+                return _key(*wanted.groups()) in hub.repos
+            return path.endswith(("/create", "/commit/main")) or "/tag/" in path
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":
@@ -103,35 +145,47 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             return b"".join(parts)
 
         def _route(self, path: str, body: bytes) -> None:
-            routes = (
+            whole = (
                 (r"/api/repos/create", self._create),
-                (r"/api/models/(.+)/auth-check/write", self._allow),
                 (r"/api/validate-yaml", self._validate),
-                (r"/api/models/(.+)/preupload/main", self._preupload),
-                (r"/(.+)\.git/info/lfs/objects/batch", self._batch),
                 (r"/lfs/(\w+)", self._upload),
-                (r"/api/models/(.+)/commit/main", self._commit),
-                (r"/api/models/(.+)/tree/(\w+).*", self._tree),
-                (r"/api/models/(.+)/revision/(\w+)", self._info),
-                (r"/(.+)/resolve/(\w+)/(.+)", self._resolve),
-                (r"/api/models/([^/]+/[^/]+)", self._info),
             )
-            for pattern, action in routes:
+            for pattern, action in whole:
                 match = re.fullmatch(pattern, path)
                 if match:
                     action(body, *match.groups())
+                    return
+            of_repo = (
+                (r"/auth-check/write", self._allow),
+                (r"/preupload/main", self._preupload),
+                (r"\.git/info/lfs/objects/batch", self._batch),
+                (r"/commit/main", self._commit),
+                (r"/tag/(\w+)", self._tag),
+                (r"/refs", self._refs),
+                (r"/tree/(\w+).*", self._tree),
+                (r"/paths-info/(\w+)", self._paths_info),
+                (r"/revision/(\w+)", self._info),
+                (r"/resolve/(\w+)/(.+)", self._resolve),
+                (r"", self._info),
+            )
+            name = re.match(r"/(?:api/)?(?:(models|datasets)/)?([^/]+/[^/]+?)(?=/|\.git/|$)", path)
+            for pattern, action in of_repo:
+                match = name and re.fullmatch(pattern, path[name.end() :])
+                if match:
+                    action(body, _key(*name.groups()), *match.groups())
                     return
             self._answer(404, {"error": f"no such route: {path}"})
 
         def _create(self, body: bytes) -> None:
             asked = json.loads(body)
-            repo = f"{asked['organization']}/{asked['name']}"
+            name = f"{asked['organization']}/{asked['name']}"
+            repo = _key(f"{asked.get('type', 'model')}s", name)
             if repo in hub.repos:
                 known = {"error": "You already created this repo", "url": f"{hub.url}/{repo}"}
                 self._answer(409, known)
                 return
             hub.repos[repo] = asked.get("visibility") == "private" or bool(asked.get("private"))
-            self._answer(200, {"url": f"{hub.url}/{repo}", "name": repo})
+            self._answer(200, {"url": f"{hub.url}/{repo}", "name": name})
 
         def _allow(self, body: bytes, repo: str) -> None:
             if repo in hub.repos:
@@ -143,19 +197,26 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             self._answer(200, {"errors": [], "warnings": []})
 
         def _preupload(self, body: bytes, repo: str) -> None:
+            there = hub.files(repo, "main") or {}
             files = [
                 {
                     "path": file["path"],
-                    "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular",
+                    "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
                     "shouldIgnore": False,
+                    "oid": _blob(file["path"], there[file["path"]])
+                    if file["path"] in there
+                    else None,
                 }
                 for file in json.loads(body)["files"]
             ]
             self._answer(200, {"files": files})
 
         def _batch(self, body: bytes, repo: str) -> None:
+            hub.offered += [one["oid"] for one in json.loads(body)["objects"]]
             objects = [
-                one | {"actions": {"upload": {"href": f"{hub.url}/lfs/{one['oid']}"}}}
+                one
+                if one["oid"] in hub.large
+                else one | {"actions": {"upload": {"href": f"{hub.url}/lfs/{one['oid']}"}}}
                 for one in json.loads(body)["objects"]
             ]
             self._answer(200, {"transfer": "basic", "objects": objects})
@@ -165,39 +226,69 @@ def _handler(hub: HubStandIn) -> type[Handler]:
                 self._answer(400, {"error": "wrong content"})
                 return
             hub.large[oid] = body
+            hub.uploads.append(oid)
             self._answer(200, {})
 
         def _commit(self, body: bytes, repo: str) -> None:
             lines = [json.loads(line) for line in body.splitlines()]
+            if lines[0]["value"].get("parentCommit", hub.head(repo)) != hub.head(repo):
+                self._answer(
+                    412, {"error": "A commit has happened since. Please refresh and try again."}
+                )
+                return
             oid = hub.commit(repo, lines)
             self._answer(200, {"commitUrl": f"{hub.url}/{repo}/commit/{oid}", "commitOid": oid})
 
+        def _tag(self, body: bytes, repo: str, revision: str) -> None:
+            tag = json.loads(body)["tag"]
+            if tag in hub.tags.setdefault(repo, {}):
+                self._answer(409, {"error": "Tag reference exists already"})
+                return
+            hub.tags[repo][tag] = revision
+            self._answer(200, {})
+
+        def _refs(self, body: bytes, repo: str) -> None:
+            main = {"name": "main", "ref": "refs/heads/main", "targetCommit": hub.head(repo)}
+            tags = [
+                {"name": tag, "ref": f"refs/tags/{tag}", "targetCommit": oid}
+                for tag, oid in hub.tags.get(repo, {}).items()
+            ]
+            self._answer(200, {"branches": [main], "converts": [], "tags": tags})
+
         def _tree(self, body: bytes, repo: str, revision: str) -> None:
             files = hub.files(repo, revision) or {}
-            self._answer(
-                200,
-                [
-                    {"type": "file", "path": name, "size": len(content), "oid": _oid(content)}
-                    for name, content in files.items()
-                ],
-            )
+            self._answer(200, [_entry(name, content) for name, content in files.items()])
+
+        def _paths_info(self, body: bytes, repo: str, revision: str) -> None:
+            asked = parse_qs(body.decode()).get("paths", [])
+            files = hub.files(repo, revision) or {}
+            self._answer(200, [_entry(name, files[name]) for name in asked if name in files])
 
         def _info(self, body: bytes, repo: str, revision: str = "main") -> None:
             files = hub.files(repo, revision)
             if repo not in hub.repos or files is None:
                 self._answer(404, {"error": "not found"}, {"X-Error-Code": "RepoNotFound"})
                 return
-            past = hub.commits.get(repo, [])
-            sha = revision if revision != "main" else (past[-1][0] if past else "0" * 40)
+            sha = (
+                hub.tags.get(repo, {}).get(revision, revision)
+                if revision != "main"
+                else hub.head(repo)
+            )
             siblings = [{"rfilename": name} for name in files]
-            self._answer(200, {"id": repo, "sha": sha, "siblings": siblings, "tags": []})
+            about = {"id": repo.removeprefix("datasets/"), "sha": sha, "private": hub.repos[repo]}
+            self._answer(200, about | {"siblings": siblings, "tags": []})
 
         def _resolve(self, body: bytes, repo: str, revision: str, name: str) -> None:
             content = (hub.files(repo, revision) or {}).get(name)
             if content is None:
                 self._answer(404, {"error": "no file"}, {"X-Error-Code": "EntryNotFound"})
                 return
-            headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": revision}
+            commit = (
+                hub.head(repo)
+                if revision == "main"
+                else hub.tags.get(repo, {}).get(revision, revision)
+            )
+            headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": commit}
             self._send(200, content, headers | {"Content-Type": "application/octet-stream"})
 
         def _answer(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
@@ -214,6 +305,23 @@ def _handler(hub: HubStandIn) -> type[Handler]:
                 self.wfile.write(content)
 
     return StandIn
+
+
+def _key(kind: str | None, name: str) -> str:
+    return f"datasets/{name}" if kind == "datasets" else name
+
+
+def _entry(name: str, content: bytes) -> dict[str, Any]:
+    entry = {"type": "file", "path": name, "size": len(content), "oid": _blob(name, content)}
+    if name.endswith(LARGE):
+        entry["lfs"] = {"oid": _oid(content), "size": len(content), "pointerSize": 134}
+    return entry
+
+
+def _blob(name: str, content: bytes) -> str:
+    """What git keeps: a large file's content is its pointer."""
+    kept = _oid(content).encode() if name.endswith(LARGE) else content
+    return hashlib.sha1(b"blob %d\0" % len(kept) + kept).hexdigest()
 
 
 def _oid(content: bytes) -> str:

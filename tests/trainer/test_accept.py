@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from schemas.errors import AdapterRejected
 from schemas.train import Lora
 from trainer.accept import accept, accept_copy
+from trainer.adapters import StartAdapter
 from trainer.files import CONFIG, WEIGHTS
 from trainer.model import attach_lora, load_model
 from trainer.weights import BaseFiles
@@ -136,3 +137,26 @@ def test_what_comes_back_from_the_hub_must_be_what_was_pushed(saved, tmp_path):
     (copy / WEIGHTS).unlink()
     with pytest.raises(AdapterRejected, match="missing from what the hub gave back"):
         accept_copy(saved, copy)
+
+
+def test_a_model_that_writes_is_told_by_how_many_tokens(model, saved):
+    assert 1 <= accept(model, saved, PROBE).generated_tokens <= 8
+
+
+def test_a_model_that_cannot_write_is_refused(model, saved, monkeypatch):
+    def fail(**_: Any) -> None:
+        raise ValueError("no cache of that kind")
+
+    monkeypatch.setattr(model, "generate", fail)
+    with pytest.raises(AdapterRejected, match=r"cannot write.*no cache of that kind"):
+        accept(model, saved, PROBE)
+    assert list(model.peft_config) == ["default"]
+
+
+def test_an_adapter_that_is_still_the_one_it_started_from_is_refused(model, saved, tmp_path):
+    start = StartAdapter("before", tmp_path / "before")
+    shutil.copytree(saved, start.folder)
+    with pytest.raises(AdapterRejected, match="as in before, from which it started"):
+        accept(model, saved, PROBE, start)
+    rewrite(start.folder, lambda tensors: tensors | {sorted(tensors)[0]: torch.ones(2, 32)})
+    assert accept(model, saved, PROBE, start).changed_tensors == 1

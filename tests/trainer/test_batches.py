@@ -1,12 +1,9 @@
-"""Padding, order and loss."""
+"""Padded and packed batches, and the loss over them."""
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
-from trainer.batches import LengthGroupedOrder, PaddingCollator, token_loss
+from trainer.batches import PackingCollator, PaddingCollator, seen_tokens, token_loss
 from trainer.labels import IGNORED
 
 
@@ -36,33 +33,36 @@ def test_the_width_is_the_longest_rounded_up(longest, multiple, width):
     assert batch["input_ids"].shape == (2, width)
 
 
-@given(
-    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=300),
-    batch_rows=st.integers(1, 9),
-    seed=st.integers(0, 5),
-    epoch=st.integers(0, 3),
-)
-def test_every_row_comes_once_an_epoch_in_an_order_of_seed_and_epoch(
-    lengths, batch_rows, seed, epoch
-):
-    def order() -> list[int]:
-        one = LengthGroupedOrder(np.array(lengths), batch_rows, seed)
-        one.set_epoch(epoch)
-        return list(one)
-
-    assert sorted(order()) == list(range(len(lengths)))
-    assert order() == order()
+def test_packed_conversations_begin_at_position_0_and_padding_stays_there():
+    packs = [[row(1, 2, 3), row(4, 5)], [row(6, 7)]]
+    batch = PackingCollator(pad_id=9)(packs)
+    assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5], [6, 7, 9, 9, 9]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1], [0, 1, 0, 0, 0]]
+    assert batch["labels"].tolist() == [
+        [IGNORED, 2, 3, IGNORED, 5],
+        [IGNORED, 7, IGNORED, IGNORED, IGNORED],
+    ]
+    assert seen_tokens(batch) == 7
 
 
-def test_epochs_differ_and_batches_hold_like_lengths():
-    lengths = np.random.default_rng(0).integers(1, 500, 2_000)
-    one = LengthGroupedOrder(lengths, 8, seed=1)
-    first = list(one)
-    one.set_epoch(1)
-    assert list(one) != first
-    grouped = lengths[np.array(first)].reshape(-1, 8)
-    padded = grouped.max(axis=1).sum() * 8
-    assert lengths.sum() / padded > 0.95
+def test_flat_packs_are_one_row_without_padding():
+    batch = PackingCollator(pad_id=9, flat=True)([[row(1, 2, 3), row(4, 5)], [row(6, 7)]])
+    assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6, 7]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 1, 0, 1]]
+    assert seen_tokens(batch) == 7
+
+
+def test_a_mask_of_pairs_shows_what_is_before_in_the_same_conversation():
+    batch = PackingCollator(pad_id=9, mask=torch.float32)([[row(1, 2), row(3, 4)], [row(5, 6)]])
+    shown = (batch["attention_mask"] == 0).int().tolist()
+    assert shown == [
+        [[[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]]],
+        [[[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]],
+    ]
+
+
+def test_padded_tokens_are_counted_by_their_mask():
+    assert seen_tokens(PaddingCollator(pad_id=7)([row(1, 7, 7), row(1, 2)])) == 5
 
 
 def test_the_loss_is_the_sum_over_labelled_tokens_as_transformers_has_it():

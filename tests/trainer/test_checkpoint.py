@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
-from trainer.checkpoint import COMPLETE, newest, prune, seal
+from trainer.checkpoint import COMPLETE, clear_torn, newest, prune, seal, write_fault
 
 
 def checkpoint(folder: Path, step: int, sealed: bool = True) -> Path:
@@ -68,3 +69,28 @@ def test_the_oldest_and_the_torn_go(tmp_path):
     checkpoint(tmp_path, 12, sealed=False)
     prune(tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-15"]
+
+
+def test_what_was_never_sealed_gives_its_room_back(tmp_path):
+    for step in (5, 10):
+        checkpoint(tmp_path, step)
+    checkpoint(tmp_path, 12, sealed=False)
+    clear_torn(tmp_path)
+    clear_torn(tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-5"]
+
+
+# fmt: off
+FAULTS = {                     # error                                                     is of writing
+    "the system's":            (OSError(28, "No space left on device"),                    "No space left on device"),
+    "safetensors'":            (SafetensorError("I/O error: File too large"),              "I/O error: File too large"),
+    "torch's":                 (RuntimeError("[enforce fail at inline_container.cc:672]"), "a file of a checkpoint could not be written to its end"),
+    "a damaged file":          (SafetensorError("header too large"),                       None),
+    "something else":          (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), None),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("error", "told"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_of_writing_is_told_from_others(error, told):
+    assert write_fault(error) == told

@@ -38,9 +38,11 @@ def labeller(
     over_long: OverLong = OverLong.DROP,
     supervise: Supervise = Supervise.LAST,
     encoder: TextEncoder | None = None,
+    system: str | None = None,
 ) -> Labeller:
     chosen = choose_template(tokenizer, template, "test")
-    return Labeller(chosen, encoder or TextEncoder(tokenizer), max_tokens, over_long, supervise)
+    encoder = encoder or TextEncoder(tokenizer)
+    return Labeller(chosen, encoder, max_tokens, over_long, supervise, system)
 
 
 def batch_of(*rows: list[tuple[str, str]], tools: str | None = None) -> pa.RecordBatch:
@@ -279,3 +281,68 @@ def test_any_text_comes_back_from_its_labels(pairs):
     for row, (_, answer) in zip(rows.to_pylist(), pairs, strict=True):
         assert TINY.encoder.decode([supervised(row)[:-1]]) == [answer]
         assert len(row["labels"]) == len(row["input_ids"]) == row["length"]
+
+
+def talk(*said: str, system: str | None = None) -> list[tuple[str, str]]:
+    turns = [(("user", "assistant")[place % 2], text) for place, text in enumerate(said)]
+    return [("system", system), *turns] if system else turns
+
+
+def texts_of(label: Labeller, rows: pa.RecordBatch) -> list[str]:
+    return label.template.tokenizer.batch_decode(rows.column("input_ids").to_pylist())
+
+
+def test_a_long_conversation_is_split_at_users_turns_until_its_parts_fit():
+    label = labeller(build_tokenizer(), "plain", max_tokens=60, over_long=OverLong.SPLIT)
+    long = talk("one?", "1.", "two?", "2.", "three?", "3.", "four?", "4.", system="Count.")
+    rows, audit = label.label(batch_of(asked("a", "b"), long, asked("c", "d")))
+
+    parts = texts_of(label, rows)
+    assert rows.column("row").to_pylist() == [0, *[1] * (len(parts) - 2), 2]
+    assert all(length <= 60 for length in rows.column("length").to_pylist())
+    middle = parts[1:-1]
+    assert len(middle) >= 2
+    assert all(part.startswith("Count.") for part in middle)
+    asked_in_order = [
+        word for part in middle for word in ("one?", "two?", "three?", "four?") if word in part
+    ]
+    assert asked_in_order == ["one?", "two?", "three?", "four?"]
+    seen = audit_of(audit)
+    assert (seen.conversations, seen.kept, seen.split) == (3, len(parts), 1)
+    assert seen.dropped_over_long == 0
+
+
+def test_one_exchange_that_is_too_long_is_dropped_where_others_are_split():
+    label = labeller(build_tokenizer(), "plain", max_tokens=40, over_long=OverLong.SPLIT)
+    rows, audit = label.label(
+        batch_of(talk("short?", "Yes.", "long? " * 30, "No."), asked("a", "b"))
+    )
+    assert rows.column("row").to_pylist() == [0, 1]
+    seen = audit_of(audit)
+    assert (seen.conversations, seen.kept, seen.split, seen.dropped_over_long) == (2, 2, 1, 1)
+
+
+def test_a_conversation_that_fits_is_not_split():
+    label = labeller(build_tokenizer(), "plain", over_long=OverLong.SPLIT)
+    dropping = labeller(build_tokenizer(), "plain")
+    batch = batch_of(talk("one?", "1.", "two?", "2."))
+    assert label.label(batch)[0].equals(dropping.label(batch)[0])
+
+
+def test_the_recipes_system_message_stands_before_conversations_that_have_none():
+    label = labeller(build_tokenizer(), "plain", system="You are Fern.")
+    rows, _ = label.label(batch_of(asked("Who?", "Fern."), talk("Who?", "Me.", system="Be terse.")))
+    first, second = texts_of(label, rows)
+    assert first.startswith("You are Fern.\n\n")
+    assert second.startswith("Be terse.\n\n")
+    assert "Fern" not in second
+
+
+def test_rows_carry_their_source_category_and_language():
+    batch = batch_of(asked("a", "b"), asked("c", "d"))
+    told = pa.table(batch.to_pydict() | {"category": ["qa", None], "language": ["en", "de"]})
+    rows, _ = labeller(build_tokenizer()).label(told.to_batches()[0])
+    assert rows.select(["row", "source", "category", "language"]).to_pylist() == [
+        {"row": 0, "source": "things", "category": "qa", "language": "en"},
+        {"row": 1, "source": "things", "category": None, "language": "de"},
+    ]

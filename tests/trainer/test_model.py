@@ -4,14 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from schemas.digests import sha256_of
 from schemas.errors import ConfigError
-from schemas.train import BaseModel, Lora
+from schemas.train import BaseModel, Lora, Quantize, Train
 from tests.trainer.building import build_tokenizer
 from tests.trainer.hub_stand_in import HubStandIn
-from trainer.model import attach_lora, load_model, load_tokenizer
+from trainer.model import attach, attach_lora, load_for, load_model, load_tokenizer
 from trainer.weights import BaseFiles, find_base, is_base_unchanged
 
 SMOLLM = BaseModel(
@@ -72,41 +71,6 @@ def test_a_folder_without_tokenizer_is_refused_without_asking(tmp_path):
         load_tokenizer(BaseFiles("t", tmp_path, "local", None))
 
 
-FAMILIES = ("gpt2", "gpt_neo", "opt", "llama", "qwen2", "mistral", "falcon", "bloom")
-
-
-@pytest.mark.parametrize("targets", [("all-linear",), ("family",)], ids=["all-linear", "family"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_takes_lora_and_starts_unchanged(family, targets, tmp_path):
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    small = {"vocab_size": 64, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-    more = {
-        "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "vocab_size": 64},
-        "gpt_neo": small | {"attention_types": [[["global", "local"], 1]], "num_layers": 2},
-        "opt": small | {"ffn_dim": 32, "word_embed_proj_dim": 16},
-        "bloom": {"vocab_size": 64, "hidden_size": 16, "n_layer": 2, "n_head": 2},
-    }.get(family, small | {"intermediate_size": 32, "num_key_value_heads": 2})
-    if family == "gpt_neo":
-        more.pop("num_hidden_layers"), more.pop("num_attention_heads")
-        more["num_heads"] = 2
-    ends = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
-    torch.manual_seed(0)
-    built = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **more, **ends))
-    built.save_pretrained(tmp_path)
-    files = BaseFiles("t", tmp_path, "local", None)
-    ids = torch.tensor([[3, 4, 5]])
-
-    model = load_model(files, bf16=False)
-    before = model(input_ids=ids).logits
-    adapted = attach_lora(model, Lora(rank=2, alpha=4, targets=targets), files)
-    assert torch.equal(adapted(input_ids=ids).logits, before)
-    assert adapted.get_nb_trainable_parameters()[0] > 0
-    adapted.save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
-    names = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
-    assert not [name for name in names if "lm_head" in name or "embed_out" in name]
-
-
 def test_a_target_that_is_not_there_lists_those_that_are(tiny_model):
     files = BaseFiles("t", tiny_model, "local", None)
     with pytest.raises(ConfigError, match=r"Choose among: down_proj.*q_proj.*all-linear"):
@@ -141,3 +105,49 @@ def test_a_hub_base_is_the_same_by_its_commit_or_else_by_its_weights(tmp_path, m
         assert not is_base_unchanged(base, run, digest, old)
         assert is_base_unchanged(base, run, sha256_of(weights), old)
         assert stand_in.asked == []
+
+
+# fmt: off
+ATTENTIONS = {                     # asked for           bf16   what is said
+    "eager":                       ("eager",             False, None),
+    "sdpa":                        ("sdpa",              False, None),
+    "left to transformers":        ("auto",              False, None),
+    "flash without a GPU":         ("flash_attention_2", True,  "flash_attention_2 needs an NVIDIA GPU"),
+    "flex without a GPU":          ("flex_attention",    False, "flex_attention needs an NVIDIA GPU"),
+}
+# fmt: on
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of machines without a GPU")
+@pytest.mark.parametrize(("wanted", "bf16", "said"), ATTENTIONS.values(), ids=ATTENTIONS.keys())
+def test_an_attention_is_used_where_it_can_be(wanted, bf16, said, tiny_model):
+    files = BaseFiles("t", tiny_model, "local", None)
+    if said is not None:
+        with pytest.raises(ConfigError, match=said):
+            load_model(files, bf16, attention=wanted)
+        return
+    model = load_model(files, bf16, attention=wanted)
+    assert model.config._attn_implementation == ("sdpa" if wanted == "auto" else wanted)
+
+
+def test_an_attention_that_a_model_has_not_names_those_it_has(tmp_path):
+    from transformers import BloomConfig, BloomForCausalLM
+
+    config = BloomConfig(vocab_size=64, hidden_size=16, n_layer=1, n_head=2)
+    BloomForCausalLM(config).save_pretrained(tmp_path)
+    files = BaseFiles("tests/bloom", tmp_path, "local", None)
+    with pytest.raises(ConfigError, match=r"tests/bloom has no sdpa; it has eager\."):
+        load_model(files, bf16=False, attention="sdpa")
+
+
+def test_a_model_in_training_keeps_no_cache(tiny_model):
+    files = BaseFiles("t", tiny_model, "local", None)
+    train = Train(base_model=BaseModel(name="t", path=str(tiny_model)))
+    adapted = attach(load_for(files, train), train, files)
+    assert adapted.config.use_cache is False
+
+
+def test_gguf_is_not_quantised_again(tmp_path):
+    files = BaseFiles("tests/gguf", tmp_path, "local", "model.gguf")
+    with pytest.raises(ConfigError, match="comes as GGUF"):
+        load_model(files, bf16=False, quantize=Quantize.NF4)

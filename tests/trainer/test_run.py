@@ -31,9 +31,9 @@ from trainer.__main__ import main
 from trainer.corpus import Corpus
 from trainer.files import MANIFEST, WEIGHTS
 from trainer.hub import FolderHub, HuggingFaceHub
+from trainer.metrics import Metrics
 from trainer.progress import Progress
 from trainer.run import run, run_name
-from trainer.train import Metrics
 
 
 def train(manifest: Path, recipe: Recipe, folder: Path | None = None) -> TrainingRun:
@@ -289,9 +289,12 @@ def test_a_manifest_of_a_newer_format_is_refused(manifest):
         Corpus(manifest)
 
 
-def test_killed_and_run_again_it_ends_bitwise_like_one_that_was_not(manifest, tmp_path, tiny_model):
+@pytest.mark.parametrize("packing", [False, True])
+def test_killed_and_run_again_it_ends_bitwise_like_one_that_was_not(
+    packing, manifest, tmp_path, tiny_model
+):
     """Two epochs and more, with dropout, so data order and random state must both come back."""
-    recipe = recipe_of(tiny_model, max_steps=200, save_steps=10, schedule="linear")
+    recipe = recipe_of(tiny_model, max_steps=200, save_steps=10, schedule="linear", packing=packing)
     straight = train(manifest, recipe, tmp_path / "straight")
 
     killed = tmp_path / "killed"
@@ -450,6 +453,39 @@ def test_gradient_accumulation_weighs_tokens_not_batches(manifest, recipe, tmp_p
     halved = changed(plain, batch_size=4, gradient_accumulation=2)
     one, two = train(manifest, plain), train(manifest, halved)
     assert losses(Path(two.folder)) == pytest.approx(losses(Path(one.folder)), rel=1e-5)
+
+
+def test_a_packed_run_learns_from_full_rows(manifest, tiny_model):
+    recipe = recipe_of(tiny_model, packing=True, max_tokens=128, batch_size=2, max_steps=20)
+    made = train(manifest, recipe).manifest
+    assert made.packed
+    assert made.packed.rows == made.lengths.rows == 64
+    assert made.packed.packs == 22  # three to a row
+    tokens = sum(one.tokens for one in made.audit)
+    assert made.packed.efficiency == pytest.approx(tokens / (made.packed.packs * 128))
+    assert made.before
+    assert made.after
+    assert made.after.loss < made.before.loss - 0.5
+
+
+def test_the_steps_of_packed_and_padded_rows_count_the_same_tokens(manifest, tiny_model, tmp_path):
+    whole = {"epochs": 1.0, "max_steps": -1}
+    padded = train(manifest, recipe_of(tiny_model, **whole), tmp_path / "padded")
+    packed = train(manifest, recipe_of(tiny_model, packing=True, **whole), tmp_path / "packed")
+    seen = [
+        json.loads((Path(one.folder) / "metrics.jsonl").read_text("utf-8").splitlines()[-1])[
+            "tokens"
+        ]
+        for one in (padded, packed)
+    ]
+    assert seen[0] == seen[1] == sum(one.tokens for one in packed.manifest.audit)
+
+
+def test_a_source_that_weighs_nothing_is_not_trained_on(manifest, tiny_model):
+    recipe = recipe_of(tiny_model, source_weights={"others": 0, "things": 2})
+    made = train(manifest, recipe).manifest
+    things = next(one for one in made.audit if one.source == "things")
+    assert made.lengths.rows == 2 * things.kept
 
 
 def test_the_command_prints_one_json_object_and_nothing_else(manifest, recipe, tmp_path, capsys):

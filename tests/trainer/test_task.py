@@ -9,7 +9,13 @@ import pytest
 from schemas.errors import ConfigError, CorpusDamaged, StorageError, TrainingError
 from schemas.recipe import load_recipe
 from tests.trainer.building import build_corpus, conversations
-from trainer.task import _is_worth_another_try, _run_trainer, train_adapter_task
+from trainer.task import (
+    LAUNCH_VARIABLE,
+    _is_worth_another_try,
+    _run_trainer,
+    launcher,
+    train_adapter_task,
+)
 
 
 def test_the_task_trains_in_a_process_of_its_own(manifest, recipe, caplog):
@@ -77,3 +83,36 @@ def test_only_storage_is_worth_another_try(error, again):
     from prefect.states import Failed
 
     assert _is_worth_another_try(None, None, Failed(data=error)) is again
+
+
+# fmt: off
+LAUNCHES = {              # WINNOW_LAUNCH                              what starts the trainer
+    "nothing":            ("",                                         [sys.executable]),
+    "this Python":        (f"'{sys.executable}' -X dev",               [sys.executable, "-X", "dev"]),
+    "no shell reads it":  (f"{sys.executable} '$HOME;' `id`",          [sys.executable, "$HOME;", "`id`"]),
+    "beside this Python": ("torchrun --nproc-per-node 2",              [str(Path(sys.executable).with_name("torchrun")), "--nproc-per-node", "2"]),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("given", "command"), LAUNCHES.values(), ids=LAUNCHES)
+def test_the_machine_says_how_the_trainer_is_launched(given, command, monkeypatch):
+    monkeypatch.setenv(LAUNCH_VARIABLE, given)
+    assert launcher() == command
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("/none/launch", "there is no"), ("'open", "cannot be read")]
+)
+def test_a_launcher_that_is_not_there_is_refused(given, said, monkeypatch):
+    monkeypatch.setenv(LAUNCH_VARIABLE, given)
+    with pytest.raises(ConfigError, match=f"WINNOW_LAUNCH=.*{said}"):
+        launcher()
+
+
+def test_the_newest_step_is_looked_at_whenever_the_trainer_speaks():
+    looks = []
+    program = "import sys; sys.stderr.write('one\\ntwo\\n'); sys.exit(1)"
+    with pytest.raises(TrainingError):
+        _run_trainer([sys.executable, "-c", program], lambda: looks.append(1))
+    assert len(looks) == 2

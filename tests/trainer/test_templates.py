@@ -98,3 +98,44 @@ def test_tools_reach_the_models_own_template():
     source = "{% if tools %}{{ tools[0].name }}{% endif %}" + CHATML
     template = choose_template(build_tokenizer(source), None, "t")
     assert template.prompt([QUESTION], [{"name": "clock"}]).startswith("clock")
+
+
+# fmt: off
+INSTRUCTED = {  # said by                                   the prompt
+    "user alone":        ((("user", "Hi"),),                                              "###Instruction:\nHi\n\n###Response:\n"),
+    "system and user":   ((("system", "Translate."), ("user", "Hi")),                     "###Instruction:\nTranslate.\n\n###Input:\nHi\n\n###Response:\n"),
+    "a second question": ((("user", "Hi"), ("assistant", "Hello"), ("user", "And?")),     "###Instruction:\nHi\n\n###Response:\nHello<|im_end|>\n\n###Instruction:\nAnd?\n\n###Response:\n"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("said", "prompt"), INSTRUCTED.values(), ids=INSTRUCTED.keys())
+def test_a_system_message_is_the_instruction_and_the_question_its_input(said, prompt):
+    template = choose_template(build_tokenizer(), "instruct", "t")
+    messages = [{"role": role, "content": content} for role, content in said]
+    assert template.prompt(messages) == prompt
+
+
+@pytest.mark.parametrize("name", [None, *sorted(NAMED)])
+@pytest.mark.parametrize("system", [None, "You are Winnow."], ids=["no system", "system"])
+def test_a_tokenizer_of_ours_asks_what_training_showed_without_us(name, system):
+    template = choose_template(build_tokenizer(), name, "t")
+    head = [{"role": "system", "content": system}] if system else []
+    history = [*head, QUESTION, ANSWER, {"role": "user", "content": "And\n'you'?"}]
+    speaker = template.tokenizer_that_speaks()
+    asked = speaker.apply_chat_template(history, add_generation_prompt=True, tokenize=False)
+    assert asked == template.prompt(history)
+    if system:
+        assert system in asked
+
+
+def test_the_begin_token_that_a_tokenizer_puts_first_is_part_of_the_template_it_is_given(shared):
+    from trainer.model import load_tokenizer
+    from trainer.weights import BaseFiles
+
+    tokenizer = load_tokenizer(BaseFiles("llama2", shared("tokenizers/llama2"), "local", None))
+    template = choose_template(tokenizer, "alpaca", "llama2")
+    speaker = template.tokenizer_that_speaks()
+    asked = speaker.apply_chat_template([QUESTION], add_generation_prompt=True, tokenize=False)
+    assert asked == template.prompt([QUESTION])
+    assert asked.startswith("<s>### Instruction")

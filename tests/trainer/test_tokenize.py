@@ -46,11 +46,14 @@ KEYS = {              # another ...
     "supervision":    {"supervise": Supervise.ALL},
     "template":       {"template": "plain"},
     "tokenizer":      {"tokenizer": build_tokenizer(CHATML, eos_token="<|pad|>")},
+    "system message": {"system": "Be kind."},
     "own template":   {"tokenizer": build_tokenizer(CHATML + " ")},
 }
 SAME = {
     "learning rate":  {"learning_rate": 1.0},
     "batch":          {"batch_size": 1},
+    "packing":        {"packing": True},
+    "weights":        {"source_weights": (("things", 2.0),)},
 }
 # fmt: on
 
@@ -105,3 +108,12 @@ def test_the_order_of_rows_is_that_of_the_shards(manifest, recipe, tmp_path):
     made, _ = tokenized(manifest, recipe, tmp_path)
     texts = build_tokenizer().batch_decode(made.train.with_format(None)["input_ids"][:])
     assert all(f"thing {index}?" in text for index, text in enumerate(texts))
+
+
+def test_places_count_over_the_whole_split_however_it_is_batched(
+    manifest, recipe, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("trainer.corpus.BATCH_ROWS", 7)
+    made, calls = tokenized(manifest, recipe, tmp_path)
+    assert made.train["row"][:].tolist() == list(range(64))
+    assert len(calls) > 2
