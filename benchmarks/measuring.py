@@ -44,7 +44,7 @@ def run(command: Sequence[str], **environment: str) -> Run:
 
 def median(runs: Sequence[Run], figure: str) -> float:
     """The median of one figure over several runs."""
-    return statistics.median(getattr(one, figure) for one in runs)
+    return float(statistics.median(getattr(one, figure) for one in runs))
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -1,12 +1,19 @@
 """What every test gets: a Prefect of its own, no network, no token."""
 
+import contextlib
+import fcntl
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
-_HOME = tempfile.mkdtemp(prefix="winnow-tests-")
+_PREFIX = "winnow-tests-"
+_HOME = Path(tempfile.mkdtemp(prefix=_PREFIX))
+_HELD = (_HOME / "held").open("w")  # locked while this process lives, however it ends
+fcntl.flock(_HELD, fcntl.LOCK_EX)
 os.environ.update(
     {
-        "PREFECT_HOME": _HOME,
+        "PREFECT_HOME": str(_HOME),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
         "HF_HOME": f"{_HOME}/huggingface",
@@ -16,3 +23,17 @@ os.environ.update(
 )
 for name in ("PREFECT_API_URL", "WINNOW_LAKE", "HF_TOKEN", "HF_ENDPOINT"):
     os.environ.pop(name, None)
+
+
+def pytest_configure() -> None:
+    """Remove the folders of runs that were killed."""
+    for lock in _HOME.parent.glob(f"{_PREFIX}*/held"):
+        with contextlib.suppress(OSError), lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def pytest_unconfigure() -> None:
+    """Remove this process's folder; each worker of a parallel run has its own."""
+    shutil.rmtree(_HOME, ignore_errors=True)
+    _HELD.close()

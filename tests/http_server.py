@@ -36,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers every method by `serve`, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or headers and body wait for one another, 40 ms each time
 
     def serve(self) -> None:
         raise NotImplementedError

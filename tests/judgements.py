@@ -30,10 +30,14 @@ def draw(table: str) -> list[Row]:
 
 
 def records(rows: list[Row]) -> pl.DataFrame:
-    """RECORD rows of drawn ones with `source`, `user`, `assistant`; source_row counts per source."""
+    """RECORD rows of drawn ones with `source`, `user`, `assistant`, and `licence` where drawn.
+
+    source_row counts per source.
+    """
     frame = pl.DataFrame(
         {
             "source": [row["source"] for row in rows],
+            "licence": [row.get("licence", "MIT") for row in rows],
             "messages": [
                 [
                     {"role": "user", "content": row["user"]},
@@ -48,7 +52,6 @@ def records(rows: list[Row]) -> pl.DataFrame:
         pl.int_range(pl.len(), dtype=pl.UInt32).over("source").alias("source_row"),
         pl.lit(None, pl.String).alias("category"),
         pl.lit(None, pl.String).alias("tools"),
-        pl.lit("MIT").alias("licence"),
     ).select(text.record_id(), *[name for name in RECORD if name != "record_id"])
 
 
