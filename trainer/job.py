@@ -153,9 +153,7 @@ class Job:
         before = self._before(exam)
         processes.wait()
         feed = self._feed(tokenized)
-        trained = train_adapter(
-            self.model, feed, self.train, self.seed, self.folder, self.progress
-        )
+        trained = train_adapter(self.model, feed, self.train, self.seed, self.folder, self.progress)
         processes.leave()
         if processes.is_sharded():
             del self.model  # of which this process has a part only
