@@ -217,13 +217,19 @@ def _joined(parts: Sequence[str]) -> tuple[str, ...]:
 
 def names_in(licence: str) -> tuple[str, ...]:
     """The single licences of an expression, each once, in its order."""
-    return tuple(dict.fromkeys(one for one in postfix(licence) if one not in _BINDING))
+    parts = postfix(licence)
+    if len(parts) == 1:  # a name, even if it reads as an operator
+        return parts
+    return tuple(dict.fromkeys(one for one in parts if one not in _BINDING))
 
 
 def holds(licence: str, wanted: Callable[[str], bool]) -> bool:
     """Whether an expression can be met with licences that are wanted: OR leaves the choice."""
+    parts = postfix(licence)
+    if len(parts) == 1:
+        return wanted(parts[0])
     stack: list[bool] = []
-    for one in postfix(licence):
+    for one in parts:
         if one in ("AND", "OR"):
             right, left = stack.pop(), stack.pop()
             stack.append(left and right if one == "AND" else left or right)

@@ -49,7 +49,7 @@ def draw(chart: "alt.TopLevelMixin") -> str:
         },
         legend={"labelColor": INK, "labelFontSize": 13, "offset": 8},
     )
-    svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(styled.to_dict(validate=False))
     return for_page(svg)
 
 

@@ -117,6 +117,13 @@ def test_an_expression_means_what_its_tree_means(tree, wanted):
         assert holds(text, wanted.__contains__) == met(tree, wanted.__contains__)
 
 
+@pytest.mark.parametrize("text", ["AND", "OR", "or", "(", ")", "()", "AND OR", ""])
+def test_an_operator_alone_is_a_name_like_any_other(text):
+    assert len(names_in(text)) == 1
+    assert not holds(text, {"MIT"}.__contains__)
+    assert holds(text, set(names_in(text)).__contains__)
+
+
 @given(st.text(max_size=400))
 def test_any_text_of_a_row_is_judged(text):
     assert names_in(text)
