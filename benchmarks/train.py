@@ -179,8 +179,8 @@ def _conversations(path: Path, full_tokens: int) -> Path:
     Words are the sample corpora's; lengths are drawn log-normal, as those of Alpaca's rows nearly
     are (median 60 words, a tenth beyond 150).
     """
-    rows = json.loads((SAMPLES / "alpaca_en.json").read_text("utf-8"))
-    words = " ".join(str(row.get("output")) for row in rows if isinstance(row, dict)).split()
+    sample = (SAMPLES / "dolly.jsonl").read_text("utf-8", errors="replace")
+    words = [word for word in sample.split() if word.isalpha()]
     chance = random.Random(0)
     with path.open("w", encoding="utf-8") as out:
         for _ in range(CONVERSATIONS):
