@@ -44,6 +44,11 @@ def choose_attention(files: BaseFiles, wanted: str, bf16: bool, packing: bool) -
     return wanted
 
 
+def wants_flat_packs(model: Any) -> bool:
+    """Whether packs must lie in one row: flash attention tells sequences apart only there."""
+    return "flash" in str(getattr(model.config, "_attn_implementation", ""))
+
+
 def _best(files: BaseFiles, bf16: bool, packing: bool) -> str | None:
     offered = _offered(files) or ()
     preferred = ("flash_attention_2", "flex_attention") if packing else ("flash_attention_2",)

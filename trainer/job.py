@@ -21,6 +21,7 @@ from trainer import processes
 from trainer.accept import accept, accept_copy, accept_model
 from trainer.adapters import StartAdapter
 from trainer.answers import SAMPLES, read_samples, samples_of, score, write_samples
+from trainer.attention import wants_flat_packs
 from trainer.batches import PackingCollator, PaddingCollator
 from trainer.card import model_card
 from trainer.corpus import Corpus
@@ -192,9 +193,8 @@ class Job:
         if not self.train.packing:
             return padded_feed(rows, chosen, self._collator(), self.seed)
         plain = self._collator()
-        collator = isolating(
-            self.model, PackingCollator(plain.pad_id, plain.multiple_of), self.base.name
-        )
+        packs = PackingCollator(plain.pad_id, plain.multiple_of, flat=wants_flat_packs(self.model))
+        collator = isolating(self.model, packs, self.base.name)
         return packed_feed(rows, chosen, collator, self.seed, self.train.max_tokens)
 
     def _collator(self) -> PaddingCollator:

@@ -1,5 +1,6 @@
 """Conversations of one pack: their logits are those that each has alone."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from transformers import (
 )
 
 from schemas.errors import ConfigError
+from trainer.attention import wants_flat_packs
 from trainer.batches import PackingCollator
 from trainer.isolation import isolating
 
@@ -44,7 +46,7 @@ FAMILIES = {
 
 def model_of(config: Any) -> Any:
     torch.manual_seed(0)
-    return AutoModelForCausalLM.from_config(config)
+    return AutoModelForCausalLM.from_config(copy.deepcopy(config))
 
 
 @pytest.mark.parametrize(("config", "mask"), FAMILIES.values(), ids=FAMILIES.keys())
@@ -75,6 +77,21 @@ BLIND = {   # to positions, and to a mask of pairs: ALiBi counts from the row's 
 def test_a_model_that_cannot_keep_them_apart_is_refused_before_it_trains(config):
     with pytest.raises(ConfigError, match=r"train\.packing: tiny cannot keep .* to false"):
         isolating(model_of(config), PackingCollator(pad_id=0), "tiny")
+
+
+@pytest.mark.parametrize(
+    ("attention", "flat"),
+    [("sdpa", False), ("flex_attention", False), ("flash_attention_2", True)],
+)
+def test_packs_lie_in_one_row_for_flash_attention_alone(attention, flat):
+    model = model_of(FAMILIES["llama"][0])
+    model.config._attn_implementation_internal = attention
+    assert wants_flat_packs(model) is flat
+
+
+def test_flat_packs_keep_conversations_apart_too():
+    model = model_of(FAMILIES["llama"][0])
+    assert isolating(model, PackingCollator(pad_id=0, flat=True), "tiny").flat
 
 
 def test_the_model_is_left_in_the_mode_it_was_in():
