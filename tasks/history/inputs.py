@@ -43,7 +43,11 @@ class Inputs:
         except ValidationError:
             self.wrong.append(f"{key}: not the receipt of a download: {REBUILT}")
             return
-        if source is not None and receipt != _receipt_of(source, folder):
+        if not is_intact(data, receipt.seal):
+            self.wrong.append(f"{key}: its bytes do not give its seal: {REBUILT}")
+            return
+        bare = receipt.model_copy(update={"seal": None})
+        if source is not None and bare != _receipt_of(source, folder):
             self.wrong.append(f"{key}: not what the version's manifest says: {REBUILT}")
             return
         self.files |= {f"{folder}/{file.name}": file.sha256 for file in receipt.files}

@@ -9,6 +9,7 @@ import json
 import os
 import pkgutil
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,9 @@ def test_a_read_only_lake_refuses_a_refresh_and_still_has_its_version(
 def without_rights() -> Iterator[None]:
     """Be a user to whom rights matter, as root is not."""
     root = os.geteuid() == 0
+    closed = [path for path in Path(sys.prefix, "lib").parents if not path.stat().st_mode & 0o001]
+    if root and closed:
+        pytest.skip(f"{closed[0]} is open to its owner alone: others cannot even import Winnow")
     if root:
         os.seteuid(NOBODY)
     try:

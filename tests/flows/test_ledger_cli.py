@@ -98,7 +98,7 @@ UNKNOWN = {  #               arguments                                          
     "reason mistyped":      (("ledger", "--reason", "near_duplicat"),               "did you mean 'near_duplicate'"),
     "stage mistyped":       (("ledger", "--stage", "filtre"),                       "did you mean 'filter'"),
     "ledger of no source":  (("ledger", "--source", "sample_doly"),                 "did you mean 'sample_dolly'"),
-    "no such version":      (("ledger", "--corpus", "quickstart@v0009"),            "no version of corpus 'quickstart'"),
+    "no such version":      (("ledger", "--corpus", "quickstart@v0009"),            "no version or tag of corpus 'quickstart' is called 'v0009'"),
     "rule mistyped":        (("try", "lenghts"),                                    "did you mean 'lengths'"),
     "key mistyped":         (("try", "echo", "--set", "min_char=3"),                "did you mean 'min_chars'"),
     "try of no source":     (("try", "echo", "--source", "sample_doly"),            "did you mean 'sample_dolly'"),
