@@ -182,18 +182,6 @@ def _fragment() -> pl.Expr:
     )
 
 
-def english_claim(text: pl.Expr) -> pl.Expr:
-    """The first English claim of a text in its own voice, null where there is none."""
-    telling = _telling(own_voice(text), english)
-    return first_of(telling, english.CLAIMS.values()).str.strip_chars()
-
-
-def chinese_claim(text: pl.Expr) -> pl.Expr:
-    """The first Chinese claim of a text in its own voice, null where there is none."""
-    telling = _telling(own_voice(text), chinese)
-    return first_of(telling, chinese.CLAIMS.values()).str.strip_chars()
-
-
 def agrees_to_a_claim(question: pl.Expr, response: pl.Expr) -> pl.Expr:
     """The user asks whether it is a named model, and the response says yes."""
     asked = question.str.contains(english.ASKED_WHO)

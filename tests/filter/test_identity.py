@@ -5,7 +5,7 @@ import pytest
 
 from schemas.filter import ModelIdentity
 from tasks.assistant import english
-from tasks.assistant.claims import chinese_claim, english_claim
+from tasks.assistant.claims import identity_claim
 from tasks.filter.judge import judge
 from tests.assistant.assistant_cases import assistant_cases, shares
 from tests.filter.rows import only, records
@@ -110,14 +110,17 @@ def test_every_name_passes_the_first_sieve():
     names = pl.DataFrame(
         {"text": ["I am GPT-4.", "I'm Open Assistant.", "I am Command R+.", "I'm PaLM 2."]}
     )
-    assert names.select(english_claim(pl.col("text")).is_not_null().all()).item()
+    assert claims(names).is_not_null().all()
     parts = english.NAME_PARTS + english.CUTOFF_PARTS
     assert len(set(parts)) == len(parts)
 
 
 def test_a_long_response_without_claim_has_none():
     text = "ChatGPT is a model by OpenAI. I like it. " * 20_000
-    none = pl.DataFrame({"text": [text]}).select(
-        english_claim(pl.col("text")).alias("en"), chinese_claim(pl.col("text")).alias("zh")
-    )
-    assert none.row(0) == (None, None)
+    assert claims(pl.DataFrame({"text": [text]})).to_list() == [None]
+
+
+def claims(texts: pl.DataFrame) -> pl.Series:
+    """The claim in each text, as the answer to a question that asks for none."""
+    asked = texts.with_columns(asked=pl.lit("Hi"))
+    return asked.select(claim=identity_claim(pl.col("asked"), pl.col("text")))["claim"]

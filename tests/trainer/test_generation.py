@@ -7,51 +7,22 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    BloomConfig,
-    FalconConfig,
-    GlmConfig,
-    GPT2Config,
-    GPTNeoConfig,
-    LlamaConfig,
-    MistralConfig,
-    OPTConfig,
-    Qwen2Config,
-)
+from transformers import AutoModelForCausalLM
 
 from schemas.answers import Decoding, Finish
 from schemas.errors import ConfigError, TrainingError
 from tests.trainer.building import build_tokenizer
+from tests.trainer.families import FAMILIES, config_of
 from trainer.generation import Answer, Assistant, StopAnswering
 from trainer.templates import choose_template
 
-_SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-_GATED = {**_SIZES, "intermediate_size": 64, "num_key_value_heads": 2}
-_ENDS = {"bos_token_id": None, "eos_token_id": 2, "pad_token_id": 0, "vocab_size": 320}
-_WIDE = {**_ENDS, "initializer_range": 0.2}
-# fmt: off
-FAMILIES = {
-    "llama":             LlamaConfig(**_GATED, **_WIDE, max_position_embeddings=256),
-    "qwen2":             Qwen2Config(**_GATED, **_WIDE),
-    "mistral, a window of 16": MistralConfig(**_GATED, **_WIDE, sliding_window=16),
-    "glm":               GlmConfig(**_GATED, **_WIDE, head_dim=8),
-    "gpt2":              GPT2Config(n_embd=32, n_layer=2, n_head=4, **_WIDE),
-    "gpt_neo":           GPTNeoConfig(hidden_size=32, num_layers=2, num_heads=4, intermediate_size=64,
-                                      attention_types=[[["global", "local"], 1]], window_size=16, **_WIDE),
-    "opt":               OPTConfig(**_SIZES, ffn_dim=64, word_embed_proj_dim=32, **_ENDS, init_std=0.2),
-    "falcon":            FalconConfig(**_SIZES, **_WIDE),
-    "falcon with alibi": FalconConfig(**_SIZES, alibi=True, **_WIDE),
-    "bloom":             BloomConfig(hidden_size=32, n_layer=2, n_head=4, **_WIDE),
-}
-# fmt: on
 QUESTIONS = ("Hi", "What colour is thing 1?", "", "Name every colour, one after another, in order.")
 
 
 @cache
 def assistant_of(family: str) -> Assistant:
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(FAMILIES[family]).eval()
+    model = AutoModelForCausalLM.from_config(config_of(family)).eval()
     return Assistant(model, choose_template(build_tokenizer(), None, "tiny"))
 
 
@@ -287,7 +258,7 @@ def vars_of(template: Any) -> dict[str, Any]:
 
 def test_broken_weights_are_an_error_and_no_answer():
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(FAMILIES["llama"])
+    model = AutoModelForCausalLM.from_config(config_of("llama"))
     with torch.no_grad():
         model.lm_head.weight.fill_(math.nan)
     broken = Assistant(model, choose_template(build_tokenizer(), None, "tiny"))
