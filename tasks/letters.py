@@ -31,7 +31,8 @@ CLASSES = {
 }
 # fmt: on
 APOSTROPHE = 0x27
-LAST_POINT = 0x323AF  # CJK extension H; no letter above it has a class of its own
+# The code points that may have a class: two planes and some, and the variation selectors (marks).
+CLASSED = (*range(0xD800), *range(0xE000, 0x34000), *range(0xE0100, 0xE01F0))
 
 FNV_OFFSET, FNV_PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 TABLE_BITS = 10  # a hundred words in so many places that most others meet an empty one
@@ -72,12 +73,12 @@ def letters(texts: pl.Series, max_chars: int, common: tuple[str, ...] = ()) -> p
 
 @functools.cache
 def class_table() -> Bytes:
-    """Code point to its class, up to `LAST_POINT`."""
-    points = range(LAST_POINT + 1)
-    chars = pl.Series([chr(point) if not 0xD800 <= point < 0xE000 else " " for point in points])
-    table = np.full(len(chars), OTHER, np.uint8)
+    """Code point to its class; nothing behind its end has one."""
+    points = np.array(CLASSED)
+    chars = pl.Series([chr(point) for point in CLASSED])
+    table = np.full(points[-1] + 1, OTHER, np.uint8)
     for entry, pattern in CLASSES.items():
-        table[chars.str.contains(pattern).to_numpy()] = entry
+        table[points[chars.str.contains(pattern).to_numpy()]] = entry
     return table
 
 

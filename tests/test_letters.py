@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.language import ENGLISH_WORDS
-from tasks.letters import COLUMNS, class_table, letters
+from tasks.letters import CLASSED, COLUMNS, class_table, letters
 
 # fmt: off
 TEXTS = {  #              text                          letters                    chars signs han kana hangul other words common lower
@@ -24,6 +24,7 @@ TEXTS = {  #              text                          letters                 
     "side by side":     ("用pandas库",                   "用pandas库",              (8,   0,    2,  0,   0,     1,    1,    0,      6)),
     "an accent apart":  ("e\u0301t\u00e9",              "e\u0301t\u00e9",          (4,   0,    0,  0,   0,     2,    1,    0,      2)),
     "a rare character": ("\U00020000",                  "\U00020000",              (1,   0,    1,  0,   0,     0,    1,    0,      0)),
+    "a selector":       ("a\U000e0100b",               "a\U000e0100b",            (3,   0,    0,  0,   0,     2,    1,    0,      2)),
     "the last point":   ("a\U0010ffff",                 "a",                       (1,   0,    0,  0,   0,     1,    1,    0,      1)),
     "nothing":          ("",                            "",                        (0,   0,    0,  0,   0,     0,    0,    0,      0)),
     "null":             (None,                          "",                        (0,   0,    0,  0,   0,     0,    0,    0,      0)),
@@ -72,4 +73,10 @@ def test_each_text_is_counted_in_its_own_place():
 def test_letters_are_what_the_pattern_of_letters_keeps(text):
     pattern = pl.lit(text).str.replace_all(r"[^\p{L}\p{M}']+", " ").str.strip_chars(" ")
     assert letters(pl.Series([text]), 10_000)["text"].item() == pl.select(pattern).item()
-    assert len(class_table()) > 0x323AF
+
+
+def test_no_code_point_outside_the_table_has_a_class():
+    others = set(range(0x110000)) - set(CLASSED) - set(range(0xD800, 0xE000))
+    chars = pl.Series([chr(point) for point in sorted(others)])
+    assert not chars.str.contains(r"[\p{L}\p{M}]").any()
+    assert len(class_table()) == CLASSED[-1] + 1
