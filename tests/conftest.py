@@ -7,6 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
+
 _PREFIX = "winnow-tests-"
 _HOME = Path(tempfile.mkdtemp(prefix=_PREFIX))
 _HELD = (_HOME / "held").open("w")  # locked while this process lives, however it ends

@@ -5,7 +5,7 @@ import unicodedata
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.fold import INVISIBLE, fold, fold_buffers
@@ -84,27 +84,23 @@ def of_one(char: str) -> str:
     return "" if INVISIBLE.match(lower) else lower
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_folding_twice_is_folding_once(text: str):
     once = folded(text)
     assert folded(once) == once
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="aB \t\r\n\u00a0é"))
 def test_the_strict_form_is_stable_too(text: str):
     once = folded(text, strict=True)
     assert folded(once, strict=True) == once
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.sampled_from("aÀ中😀 \n\t\u3000\u00a0")))
 def test_white_space_folds_as_split_and_join_do(text: str):
     assert folded(text) == " ".join(text.lower().split())
 
 
-@settings(deadline=None)
 @given(st.lists(st.none() | st.text(), max_size=8), st.integers(0, 8), st.integers(0, 8))
 def test_nulls_and_slices_keep_their_places(texts: list[str | None], start: int, length: int):
     whole = pl.Series("text", texts, dtype=pl.String)

@@ -1,7 +1,7 @@
 """Clusters: connected components of prompts that are alike."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.dedupe.cluster import lead_groups, unite
@@ -16,7 +16,6 @@ def test_the_first_prompt_of_a_group_leads_it():
     assert lead_groups(keys).tolist() == [lone, lone, lone, 0, 2, 0]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, PROMPTS - 1), st.integers(0, BANDS - 1), st.integers(0))))
 def test_every_prompt_gets_the_first_of_its_component(links: list[tuple[int, int, int]]):
     leaders = np.full((BANDS, PROMPTS), NO_GROUP, np.uint32)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dedupe import ConflictPolicy, NearDedupe
@@ -197,7 +197,6 @@ CORPORA = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(
     CORPORA,
     st.sampled_from(ConflictPolicy),
@@ -218,7 +217,6 @@ def test_neither_the_order_of_rows_nor_their_shards_nor_threads_count(
     assert one.sort("record_id").equals(other.sort("record_id"))
 
 
-@settings(deadline=None)
 @given(CORPORA, st.sampled_from([BEST, LONGEST]), st.booleans())
 def test_every_prompt_keeps_one_answer_and_every_loser_names_it(rows, policy, enabled):
     judged = judge_near(records(rows), SOURCES, NearDedupe(enabled=enabled), policy=policy)

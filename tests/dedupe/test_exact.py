@@ -1,7 +1,7 @@
 """Exact duplicates: who is the same as whom, and who stays."""
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.dedupe.corpora import judge_exact, records, source
@@ -112,7 +112,6 @@ def judged_rows(rows: list[dict[str, object]], order: list[int]) -> pl.DataFrame
     return judge_exact(frame, SOURCES, [bool(rows[index]["broken"]) for index in order])
 
 
-@settings(deadline=None)
 @given(ROWS, st.randoms())
 def test_the_verdicts_do_not_depend_on_the_order_of_rows(rows, random):
     order = list(range(len(rows)))
@@ -121,7 +120,6 @@ def test_the_verdicts_do_not_depend_on_the_order_of_rows(rows, random):
     assert one.sort("record_id").equals(other.sort("record_id"))
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_every_row_falls_to_one_that_stays_and_what_stays_is_left_alone(rows):
     order = list(range(len(rows)))

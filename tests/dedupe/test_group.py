@@ -3,7 +3,7 @@
 from collections import Counter
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.dedupe.group import first_equal, group_equal
@@ -20,7 +20,6 @@ def test_only_keys_that_occur_twice_make_a_group():
     assert sizes.tolist() == [3, 2]
 
 
-@settings(deadline=None)
 @given(KEYS)
 def test_a_group_is_the_rows_of_one_key(keys: list[int]):
     met, group, sizes = group_equal(np.array(keys, np.uint64))
@@ -31,7 +30,6 @@ def test_a_group_is_the_rows_of_one_key(keys: list[int]):
     assert {key_of[number]: int(size) for number, size in enumerate(sizes)} == often
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 2))
 def test_the_first_row_is_that_with_all_the_same_keys(keys: list[int], columns: int):
     rows = list(zip(*[keys, keys[::-1]][:columns], strict=True))

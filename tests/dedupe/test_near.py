@@ -5,7 +5,7 @@ import random
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.dedupe import NearDedupe
@@ -356,7 +356,6 @@ ROWS = st.lists(
 SOURCES = [source("alpaca", 2), source("belle", 1)]
 
 
-@settings(deadline=None)
 @given(ROWS, st.randoms(use_true_random=False), st.integers(1, 5), st.integers(1, 3))
 def test_neither_the_order_of_rows_nor_their_shards_nor_threads_count(
     rows, shuffle, shard_rows, threads
@@ -370,7 +369,6 @@ def test_neither_the_order_of_rows_nor_their_shards_nor_threads_count(
     assert one.sort("record_id").equals(other.sort("record_id"))
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_every_fallen_row_names_a_kept_row_that_is_as_like_it_as_it_says(rows):
     frame = records(rows)
@@ -385,7 +383,6 @@ def test_every_fallen_row_names_a_kept_row_that_is_as_like_it_as_it_says(rows):
             assert verdict[f"{column}_similarity"] == pytest.approx(exactly, abs=1e-7)
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_what_stays_is_left_alone_the_second_time(rows):
     """True as long as no bucket is full and no row has more candidates than it may try."""
@@ -394,7 +391,6 @@ def test_what_stays_is_left_alone_the_second_time(rows):
     assert judge_near(left, SOURCES)["drop_reason"].null_count() == left.height
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_rows_whose_prompts_fold_alike_are_never_split(rows):
     judged = judge_near(records(rows), SOURCES).drop_nulls("cluster")

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.dedupe.numbers import number_digests
@@ -70,7 +70,6 @@ def test_numbers_are_compared_as_a_multiset(one: str, other: str, same: bool):
     assert (first == second) is same
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-(10**6), 10**6)), st.randoms())
 def test_their_order_does_not_count(numbers: list[int], random):
     shuffled = random.sample(numbers, len(numbers))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import SourceChanged, SourceError, SourceMissing, SourceUnreachable
@@ -492,7 +492,6 @@ def test_what_is_there_already_needs_no_room():
     assert tally.left_bytes() == 60
 
 
-@settings(deadline=None)
 @given(
     size=st.integers(1, 10**12),
     longest=st.integers(1 << 20, 1 << 30),

@@ -122,7 +122,7 @@ words = st.text(st.sampled_from("abcdeé中文字ก"), min_size=1, max_size=4)
 fillers = st.lists(words, max_size=12).map(" ".join)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(words, min_size=1, max_size=20).map(" ".join), fillers, fillers, st.booleans())
 def test_a_planted_item_is_found_wherever_it_stands(item, before, after, in_prompt):
     items = index(item)
@@ -137,7 +137,7 @@ def test_a_planted_item_is_found_wherever_it_stands(item, before, after, in_prom
     assert found is not None or weight < MIN_SENTENCE_WEIGHT
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.tuples(fillers, st.sampled_from(["", LONG, SHORT, HAN, "x y z"])), min_size=1, max_size=8

@@ -111,7 +111,7 @@ def test_the_plan_runs_the_same_on_the_streaming_engine():
     assert plan.collect(engine="streaming").equals(plan.collect())
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.sampled_from(list(ROWS)), min_size=1, max_size=12), st.data())
 def test_a_verdict_does_not_depend_on_the_order_or_on_the_shard(names, data):
     rows = [ROWS[name][:2] for name in names]

@@ -124,7 +124,7 @@ words = st.lists(
 texts = st.lists(words.map(" ".join), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(texts, texts, st.sampled_from([0.5, 0.7, 0.8, 0.95, 1.0]))
 def test_every_pair_that_reaches_the_threshold_is_found_and_no_other(items, prompts, threshold):
     questions = as_questions(shingle_sets(pl.Series(items)), threshold)

@@ -23,7 +23,7 @@ from tasks.personal.kinds import PLACEHOLDERS, found, hidden, redacted
 ENOUGH = 0.97
 CASES_PER_KIND = 25
 KINDS = tuple(PersonalKind)
-FEW = settings(deadline=None, max_examples=40)
+FEW = settings(max_examples=40)
 
 
 class Case(NamedTuple):

@@ -77,7 +77,7 @@ TEXTS = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=8), st.data())
 def test_a_verdict_does_not_depend_on_the_rows_beside_it(rows, data):
     rules = only(quality=EVERYTHING)

@@ -83,7 +83,7 @@ def files(draw: Any) -> tuple[str, bytes]:
 
 
 @given(files())
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=80, derandomize=True, suppress_health_check=SLOW)
 def test_no_row_of_any_layout_breaks_the_stage(
     tmp_path_factory: pytest.TempPathFactory, made: tuple[str, bytes]
 ) -> None:
@@ -114,7 +114,7 @@ def test_no_row_of_any_layout_breaks_the_stage(
 
 
 @given(st.sampled_from(LAYOUTS), st.binary(max_size=200) | st.text(max_size=80).map(str.encode))
-@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=50, derandomize=True, suppress_health_check=SLOW)
 def test_no_bytes_at_all_break_the_stage(
     tmp_path_factory: pytest.TempPathFactory, layout: str, raw: bytes
 ) -> None:

@@ -557,9 +557,7 @@ BYTES = st.binary(max_size=12)
 
 
 @given(st.sampled_from(sorted(PACKS)), st.data())
-@settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+@settings(max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_no_damage_to_an_archive_breaks_the_stage(
     tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
 ) -> None:

@@ -5,7 +5,7 @@ from string import Formatter
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.normalize.cot import cot_turns, language, sub_dataset
@@ -156,7 +156,6 @@ def test_the_source_switches_to_answers_alone_and_its_file_is_the_category(tmp_p
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=6), st.randoms())
 def test_a_rows_template_does_not_depend_on_its_neighbours(rows, random) -> None:
     def turns(texts: list[tuple[str, str, str]]) -> list[list[str]]:

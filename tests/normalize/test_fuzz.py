@@ -208,7 +208,7 @@ def check(folder: Path, case: Case) -> None:
 
 
 @given(damaged())
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=200, derandomize=True, suppress_health_check=SLOW)
 def test_damage_costs_no_record_that_it_does_not_touch(
     tmp_path_factory: pytest.TempPathFactory, case: Case
 ) -> None:
@@ -229,7 +229,7 @@ def cut_gzip(draw: Any) -> Case:
 
 
 @given(cut_gzip())
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=30, derandomize=True, suppress_health_check=SLOW)
 def test_what_stands_before_the_damage_of_a_packed_file_is_read(
     tmp_path_factory: pytest.TempPathFactory, case: Case
 ) -> None:
@@ -268,7 +268,7 @@ def spoilt_whole(draw: Any) -> Case:
 
 
 @given(spoilt_whole())
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=60, derandomize=True, suppress_health_check=SLOW)
 def test_no_damage_of_a_file_whose_parts_hang_together_raises(
     tmp_path_factory: pytest.TempPathFactory, case: Case
 ) -> None:

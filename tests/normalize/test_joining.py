@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.normalize.clean import clean
@@ -30,7 +30,6 @@ WHITE = [
 ]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=8), st.integers(0, 2))
 def test_two_columns_are_joined_as_paragraphs_are(
     rows: list[tuple[str | None, str | None]], first: int

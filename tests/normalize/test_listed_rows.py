@@ -166,7 +166,7 @@ TEXTS = ["plain", 'a "quoted" [word]', "two\nlines \\", "中文，。", '["x", "
         [b"", b"[", b"]", b'"', b",", b"{", b"\\", b"\xff", b'["', b"\n", b"],["]
     ),
 )
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=200, derandomize=True, suppress_health_check=SLOW)
 def test_what_is_damaged_costs_only_the_records_it_touches(
     lines: bool,
     place: float,

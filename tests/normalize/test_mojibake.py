@@ -6,7 +6,7 @@ from pathlib import Path
 import ftfy  # noqa: F401 (registers the sloppy encodings)
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.normalize.clean import clean
@@ -101,7 +101,6 @@ def test_sound_text_in_any_language_stays(text: str) -> None:
     assert cleaned(text) == (text, {})
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=8), st.sampled_from(WRONG))
 def test_words_come_back_from_a_wrong_reading_and_stay_without_one(
     words: list[str], wrong: str

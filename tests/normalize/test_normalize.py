@@ -89,7 +89,7 @@ def test_an_append_upstream_changes_the_last_shard_only(tmp_path: Path) -> None:
     shard_rows=st.integers(1, 30),
     broken=st.booleans(),
 )
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=12, derandomize=True, suppress_health_check=SLOW)
 def test_records_do_not_depend_on_how_they_are_sharded(
     counts: list[int],
     shard_rows: int,

@@ -302,7 +302,7 @@ def pieces(shape: str, ascii_only: bool) -> list[bytes]:
 @example(shape="joined", ascii_only=False, place=0.0, removed=0, inserted=[b'{"x": '])
 @example(shape="keyed", ascii_only=False, place=0.0, removed=0, inserted=[b'"', b"\n", b"{"])
 @example(shape="compact", ascii_only=False, place=0.0, removed=0, inserted=[b"\x1f\x8b"])
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=SLOW)
+@settings(max_examples=300, derandomize=True, suppress_health_check=SLOW)
 def test_what_is_damaged_costs_only_the_records_it_touches(
     shape: str,
     ascii_only: bool,

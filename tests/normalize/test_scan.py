@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.normalize.json_rows import PARENT, explode_json
@@ -67,7 +67,6 @@ def test_a_key_is_known_however_it_is_spelt(tmp_path: Path) -> None:
     assert batch.keys == ("text", 'kü"y')
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.one_of(st.none(), st.text()), max_size=4), min_size=1, max_size=4))
 def test_elements_of_lists_are_read_in_their_order(lists: list[list[str | None]]) -> None:
     texts = pl.Series([json.dumps(each) for each in lists])

@@ -78,7 +78,6 @@ def test_a_shard_ends_at_its_rows_or_its_bytes(
 )
 @settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -49,7 +49,7 @@ SAMPLINGS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ROWS, SAMPLINGS, st.integers(0, 5), st.booleans(), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_count(
     rows: pl.DataFrame, sampling: dict[str, Any], seed: int, same_ids: bool, random: Any
@@ -62,7 +62,7 @@ def test_the_order_of_the_rows_does_not_count(
     assert forward.equals(chosen(rows[order], sampling, seed=seed).sort("source_row"))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ROWS, SAMPLINGS)
 def test_every_row_is_taken_once_or_more_or_has_its_reason_and_evidence(
     rows: pl.DataFrame, sampling: dict[str, Any]
@@ -78,7 +78,7 @@ def test_every_row_is_taken_once_or_more_or_has_its_reason_and_evidence(
     assert dropped["found"].null_count() == dropped["expected"].null_count() == 0
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ROWS, st.floats(0, 1), st.floats(0, 1), st.integers(0, 5))
 def test_a_larger_fraction_holds_the_rows_of_a_smaller_one(
     rows: pl.DataFrame, one: float, other: float, seed: int
@@ -89,7 +89,7 @@ def test_a_larger_fraction_holds_the_rows_of_a_smaller_one(
     assert set(fewer["source_row"]) <= set(more["source_row"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ROWS, st.integers(1, 45), st.integers(1, 45))
 def test_a_cap_is_exact_and_a_larger_one_holds_the_rows_of_a_smaller_one(
     rows: pl.DataFrame, one: int, other: int
@@ -103,7 +103,7 @@ def test_a_cap_is_exact_and_a_larger_one_holds_the_rows_of_a_smaller_one(
     assert set(fewer["source_row"]) <= set(more["source_row"])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ROWS, st.integers(1, 8), st.integers(1, 8))
 def test_caps_per_category_are_exact_within_a_source_and_over_all(
     rows: pl.DataFrame, of_a: int, of_all: int

@@ -267,7 +267,7 @@ def test_zero_trainable_tokens_refuse_to_train(trainable, refused):
 TINY = labeller(build_tokenizer())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(st.text(max_size=30), st.text(max_size=30)),

@@ -64,7 +64,7 @@ CONVERSATIONS = st.lists(st.text(max_size=12), min_size=2, max_size=7).flatmap(
 
 
 @pytest.mark.parametrize("name", [None, *sorted(NAMED)])
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(conversation=CONVERSATIONS, every=st.booleans())
 def test_joining_texts_gives_what_rendering_gives(name, conversation, every):
     has_system, texts = conversation
