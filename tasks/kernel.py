@@ -86,6 +86,13 @@ def kernel_part(function: Compiled) -> Compiled:
     return part
 
 
+def load_numba() -> None:
+    """Load what any first kernel needs, 0.2 s that something else may fill; once in a process."""
+    registry: Any = importlib.import_module("numba.core.registry")
+    registry.cpu_target.typing_context.refresh()
+    registry.cpu_target.target_context.refresh()
+
+
 def announce_compilation(*kernels: Any) -> None:
     """Log that the first run on a machine compiles, where one of the kernels is not cached yet."""
     if not all(_is_cached(one) for one in kernels):

@@ -1,8 +1,10 @@
 """Raw files to records: one shard every so many rows, and a ledger of what is not a record."""
 
+import contextlib
 import importlib.metadata
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,21 +85,31 @@ def normalize(receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int) 
         ftfy=importlib.metadata.version("ftfy"),
     )
     done = finished(lake, STAGE, digest)
-    return done or _normalize(receipt, source, lake, shard_rows, digest)
+    if done is not None:
+        return done
+    with _checking(receipt, lake) as are_intact:
+        return _normalize(receipt, source, lake, shard_rows, digest, are_intact)
 
 
 def _normalize(
-    receipt: RawReceipt, source: Source, lake: Lake, shard_rows: int, digest: str
+    receipt: RawReceipt,
+    source: Source,
+    lake: Lake,
+    shard_rows: int,
+    digest: str,
+    are_intact: Callable[[], None],
 ) -> StageManifest:
+    from tasks.kernel import load_numba
     from tasks.normalize.plain import plain_files
     from tasks.normalize.writer import SourceWriter
 
-    check_raw(receipt, lake)
+    load_numba()
     known = settled(receipt, source, lake)
     counts: Counter[str] = Counter()
     largest = Seen(receipt.files[0].name, -1, b"")
     failed = Failed("", "")
-    with SourceWriter(lake, stage_key(STAGE, digest), source.name, shard_rows) as writer:
+    folder = stage_key(STAGE, digest)
+    with SourceWriter(lake, folder, source.name, shard_rows, are_intact) as writer:
         for plain in plain_files(receipt, known.source, lake):
             largest = max(largest, _seen(plain), key=lambda seen: seen.size_bytes)
             for outcome in outcomes(plain, known):
@@ -123,6 +135,24 @@ def _normalize(
             notes=(*_notes(counts), *known.notes, *_row_band(source, writer.records)),
         ),
     )
+
+
+@contextlib.contextmanager
+def _checking(receipt: RawReceipt, lake: Lake) -> Iterator[Callable[[], None]]:
+    """Check the raw files beside what reads them; what it gives waits for the verdict, and raises.
+
+    Of a file that is not the one that was downloaded nothing else is said. Of a bucket they are
+    checked first, as their copies are made.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="check") as pool:
+        checked = pool.submit(check_raw, receipt, lake)
+        try:
+            if lake.folder is None:
+                checked.result()
+            yield checked.result
+        except Exception:
+            checked.result()
+            raise
 
 
 def check_raw(receipt: RawReceipt, lake: Lake) -> None:

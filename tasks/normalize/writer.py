@@ -1,6 +1,7 @@
 """Records and ledger rows to shards of the lake, cut by what comes before and nothing else."""
 
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Self
 
@@ -32,9 +33,17 @@ class SourceWriter:
     files move a cut, and an append upstream changes the last shard only.
     """
 
-    def __init__(self, lake: Lake, key: str, source: str, shard_rows: int) -> None:
-        """Write below `key`."""
+    def __init__(
+        self,
+        lake: Lake,
+        key: str,
+        source: str,
+        shard_rows: int,
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Write below `key`, and nothing before `ready` returns, which may wait or raise."""
         self._lake, self._key, self._source, self._shard_rows = lake, key, source, shard_rows
+        self._ready = ready
         self._records: list[pl.DataFrame] = []
         self._failed: list[pl.DataFrame] = []
         self._block = 0
@@ -124,6 +133,7 @@ class SourceWriter:
 
         def write() -> None:
             frame = schema.validate(pl.concat(frames, rechunk=True))
+            self._ready()
             key = f"{self._key}/{name}"
             written.append(write_stage_shard(frame, self._lake, key, self._source))
 
