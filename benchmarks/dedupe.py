@@ -217,7 +217,7 @@ def write_lake(frames: Iterable[pl.DataFrame], lake_uri: str) -> None:
     from schemas.manifest import StageManifest
     from schemas.record import RECORD
     from tasks.lake import Lake
-    from tasks.shards import no_verdicts, write_shard
+    from tasks.shards import no_verdicts, write_shard, write_stage_shard
     from tasks.text import record_id
 
     lake = Lake(lake_uri)
@@ -248,7 +248,7 @@ def write_lake(frames: Iterable[pl.DataFrame], lake_uri: str) -> None:
         rows_of[name] = rows_of.get(name, 0) + records.height
         for part in records.iter_slices(SHARD_ROWS):
             key = f"{len(shards):05d}.parquet"
-            shard = write_shard(part, lake, f"records-{key}", source=name)
+            shard = write_stage_shard(part, lake, f"records-{key}", source=name)
             verdicts = write_shard(no_verdicts(part.height), lake, f"filter-{key}")
             passed = StageManifest(
                 stage="filter", digest="0" * 64, uri="", rows_in=0, rows_out=0, shards=(verdicts,)
