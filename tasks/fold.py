@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 Bytes = npt.NDArray[np.uint8]
 Offsets = npt.NDArray[np.int64]
@@ -118,7 +118,7 @@ def _series(texts: TextBuffers, name: str) -> pl.Series:
     return pl.Series(name, pl.from_arrow(array), dtype=pl.String)
 
 
-@kernel
+@kernel_part
 def code_point(data: Bytes, at: Index) -> tuple[Index, Index]:
     """The code point at a byte of valid UTF-8, and where the next one starts."""
     lead = np.int64(data[at])
@@ -132,7 +132,7 @@ def code_point(data: Bytes, at: Index) -> tuple[Index, Index]:
     return (lead & 0x07) << 18 | middle << 6 | np.int64(data[at + 3] & 0x3F), at + 4
 
 
-@kernel
+@kernel_part
 def put_code_point(point: Index, out: Bytes, at: int) -> int:
     """Write a code point in UTF-8; returns where the next one goes."""
     if point < 0x80:

@@ -67,7 +67,7 @@ CODE = (
     r"|\b(?:var|let|const) \w+ ?=|</\w+>|<html|<!DOCTYPE"
 )
 # Terms and lists without an accent: what is said in a language has a few words in a row.
-FIVE_WORDS = r"(?:\p{L}[\p{L}'’]*,? ){4}\p{L}"
+FIVE_WORDS = r"(?:[A-Za-z][A-Za-z'’]*,? ){4}[A-Za-z]"
 PHONETIC = "[ˈˌːɹɪʊ]"
 # Invented languages and Latin, which the model hears in the names of bones and plants.
 NAMES_AND_TERMS = ("eo", "ia", "ie", "io", "la", "vo")

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from tasks.fold import Bytes, Offsets, code_point, text_buffers
-from tasks.kernel import Index, announce_compilation, kernel
+from tasks.kernel import Index, announce_compilation, kernel, kernel_part
 
 Counts = npt.NDArray[np.uint32]
 Hashes = npt.NDArray[np.uint64]
@@ -98,7 +98,7 @@ def word_table(words: tuple[str, ...]) -> Hashes:
     return table
 
 
-@kernel
+@kernel_part
 def _is_among(value: np.uint64, table: Hashes) -> bool:
     mask = np.uint64(len(table) - 1)
     at = value & mask
@@ -109,7 +109,7 @@ def _is_among(value: np.uint64, table: Hashes) -> bool:
     return False
 
 
-@kernel
+@kernel_part
 def _hashed(byte: int, word: np.uint64, part: np.uint64) -> tuple[np.uint64, np.uint64]:
     """The hashes of two words that go on with a byte, in lower case (Fowler-Noll-Vo 1a)."""
     if 0x41 <= byte <= 0x5A:

@@ -389,13 +389,6 @@ _NAME = rf"\b(?:{MODELS}|{LABS}|(?:it['’]s|is|:|—|–|-) (?:claude|bard|gemi
 ITSELF = any_of([_ITSELF])
 NAMES = any_of([rf"^[^|]*?{_NAME}"])
 NAMES_ITSELF = any_of([rf"{_ITSELF}[^|]*?{_NAME}|{_NAME}[^|]*?{_ITSELF}"])
-MAKES = any_of(
-    [
-        rf"\b{FIRMS}\b[^.!?\n|]*?\b{TRAINED}\b[^.!?\n|]*?\b(?:me|my)\b",
-        rf"\b(?:me|my|i)\b[^.!?\n|]*?\b{TRAINED}\b[^.!?\n|]*?\b{FIRMS}\b",
-        rf"\b{FIRMS}\b[^.!?\n|]*?\b(?:who|that|which|put|engineers?|team)\b[^.!?\n|]*?\bme\b",
-    ]
-)
 # A person of a trade, who knows of models and makers.
 PERSON = any_of(
     [

@@ -52,6 +52,8 @@ from tasks.filter.spellings import Spelling, spellings
 if TYPE_CHECKING:
     import numpy as np
 
+    from tasks.filter.ngrams import Runs
+
 MAX_SHARING_ITEMS = 5
 EXCERPT_CHARS = 300
 LOADED_INDEXES = 2  # a refresh uses one
@@ -82,6 +84,13 @@ class EvaluationIndex:
     def labels(self) -> pl.Series:
         """How the ledger names each item: its set and its row there, as `gsm8k:17`."""
         return self.items.select(pl.format("{}:{}", "set", "row").alias("label")).to_series()
+
+    @functools.cached_property
+    def runs(self) -> "Runs":
+        """`hashes` as texts are held against them."""
+        from tasks.filter.ngrams import Runs
+
+        return Runs.of(self.ngram, self.hashes["hash"], self.hashes["item"])
 
 
 def index_texts(texts: pl.DataFrame, ngram: int) -> EvaluationIndex:
@@ -244,8 +253,7 @@ def _first_match(texts: pl.Series, index: EvaluationIndex, part: "np.uint64") ->
     from tasks.filter.ngrams import first_matches
     from tasks.fold import text_buffers
 
-    hashes, owners = index.hashes["hash"].to_numpy(), index.hashes["item"].to_numpy()
-    matches = first_matches(text_buffers(texts), index.ngram, hashes, owners, part)
+    matches = first_matches(text_buffers(texts), index.runs, part)
     piece = (
         pl.col("whole").cast(pl.Binary).bin.slice(pl.col("start"), pl.col("end") - pl.col("start"))
     )
@@ -307,7 +315,6 @@ def list_hits(
     from tasks.filter.ngrams import NGRAM, RESPONSE, SENTENCE, all_matches
     from tasks.fold import text_buffers
 
-    hashes, owners = index.hashes["hash"].to_numpy(), index.hashes["item"].to_numpy()
     how = (
         pl.when(pl.col("kind") == NGRAM)
         .then(pl.lit("ngram"))
@@ -324,7 +331,7 @@ def list_hits(
             part=pl.lit("response" if part == RESPONSE else "prompt"),
         )
         for texts, part in _parts(rows)
-        if (matches := all_matches(text_buffers(texts), index.ngram, hashes, owners, part)).height
+        if (matches := all_matches(text_buffers(texts), index.runs, part)).height
     ]
     if contamination.questions.enabled:
         near = near_questions(rows, index, contamination).with_row_index("text")

@@ -1,5 +1,7 @@
 """The table of rules, and judging rows by it."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from schemas.filter import Filter
@@ -104,18 +106,19 @@ def _fold(texts: pl.Series) -> pl.Series:
 
 def _first_verdict(table: Rules) -> pl.Expr:
     """`verdict`: a struct with the fields of VERDICT, of the first reason with evidence."""
-    passes = pl.struct(pl.lit(None, dtype).alias(name) for name, dtype in VERDICT.items())
-    verdict = passes
-    for reason in reversed(DropReason):
-        if reason not in table:
-            continue
-        said = {
-            "drop_reason": pl.lit(reason.value),
-            "found": pl.col(f"{reason}.found"),
-            "expected": pl.col(f"{reason}.expected"),
-        }
-        drops = pl.struct(
-            said.get(name, pl.lit(None, dtype)).alias(name) for name, dtype in VERDICT.items()
-        )
-        verdict = pl.when(said["found"].is_not_null()).then(drops).otherwise(verdict)
-    return verdict
+    reasons = [reason for reason in DropReason if reason in table]
+    founds = [pl.col(f"{reason}.found") for reason in reasons]
+    none = pl.lit(None, pl.String)
+
+    def of_the_first(said: Iterable[pl.Expr]) -> pl.Expr:
+        cases = zip(said, founds, strict=True)
+        return pl.coalesce(*(pl.when(found.is_not_null()).then(one) for one, found in cases), none)
+
+    told = {
+        "drop_reason": of_the_first(pl.lit(reason.value) for reason in reasons),
+        "found": pl.coalesce(*founds, none),
+        "expected": of_the_first(pl.col(f"{reason}.expected") for reason in reasons),
+    }
+    return pl.struct(
+        told.get(name, pl.lit(None, dtype)).alias(name) for name, dtype in VERDICT.items()
+    )

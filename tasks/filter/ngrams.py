@@ -14,13 +14,14 @@ is 2^20 * 10^9 / 2^64, about 6 in 100,000.
 """
 
 import functools
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from tasks.fold import LAST_FOLDED, Bytes, Offsets, TextBuffers, code_point, fold_table
-from tasks.kernel import Index, announce_compilation, kernel
+from tasks.kernel import Index, announce_compilation, kernel, kernel_part
 
 Hashes = npt.NDArray[np.uint64]
 Table = npt.NDArray[np.uint32]
@@ -115,42 +116,59 @@ def item_hashes(
     return pl.DataFrame({name: column[:count] for name, column in columns.items()})
 
 
-def first_matches(
-    texts: TextBuffers, ngram: int, hashes: Hashes, owners: npt.NDArray[np.uint32], part: np.uint64
-) -> pl.DataFrame:
+class Runs(NamedTuple):
+    """What texts are looked through for: runs of `ngram` tokens of items, and shorter items whole.
+
+    `hashes` is sorted; `owners[i]` is an item of `hashes[i]`, which stands there once for each of
+    its items. `sieve` has a bit per possible low half of a hash: most texts are settled by it.
+    """
+
+    ngram: int
+    hashes: Hashes
+    owners: npt.NDArray[np.uint32]
+    sieve: Bytes
+
+    @classmethod
+    def of(cls, ngram: int, hashes: pl.Series, owners: pl.Series) -> Self:
+        """The same, of columns."""
+        table = hashes.to_numpy()
+        bits = max(16, len(table).bit_length() + 4)
+        sieve = np.zeros(1 << (bits - 3), np.uint8)
+        low = table & np.uint64((1 << bits) - 1)
+        bit = np.uint8(1) << (low & np.uint64(7)).astype(np.uint8)
+        np.bitwise_or.at(sieve, low >> np.uint64(3), bit)
+        return cls(ngram, table, owners.to_numpy(), sieve)
+
+
+def first_matches(texts: TextBuffers, runs: Runs, part: np.uint64) -> pl.DataFrame:
     """The first match of each text that has one, in their order; columns as `all_matches` has them.
 
     Consecutive n-grams of one item make one match.
     """
-    return _matches(texts, ngram, hashes, owners, part, every=False, room=texts.rows)
+    return _matches(texts, runs, part, every=False, room=texts.rows)
 
 
-def all_matches(
-    texts: TextBuffers, ngram: int, hashes: Hashes, owners: npt.NDArray[np.uint32], part: np.uint64
-) -> pl.DataFrame:
+def all_matches(texts: TextBuffers, runs: Runs, part: np.uint64) -> pl.DataFrame:
     """One row per place of a text where a hash of an item is met, and item.
 
     Columns: `text` (its row in `texts`), `item`, `kind`, `start` and `end` (the match's bytes in
-    the text). `hashes` is sorted; `owners[i]` is an item of `hashes[i]`, which stands there once
-    for each of its items. `part`: what of a row the texts are; in a `PROMPT` shorter items count
-    too, and of a `LAST_MESSAGE` nothing counts but that it is a question.
+    the text). `part`: what of a row the texts are; in a `PROMPT` shorter items count too, and of a
+    `LAST_MESSAGE` nothing counts but that it is a question.
     """
-    found = _matches(texts, ngram, hashes, owners, part, every=True, room=0)
-    room = found.height
-    return _matches(texts, ngram, hashes, owners, part, every=True, room=room) if room else found
+    found = _matches(texts, runs, part, every=True, room=0)
+    return _matches(texts, runs, part, every=True, room=found.height) if found.height else found
 
 
 def _matches(
-    texts: TextBuffers, ngram: int, hashes: Hashes, owners: npt.NDArray[np.uint32],
-    part: np.uint64, *, every: bool, room: int,
-) -> pl.DataFrame:  # fmt: skip
+    texts: TextBuffers, runs: Runs, part: np.uint64, *, every: bool, room: int
+) -> pl.DataFrame:
     """Matches, of which the first `room` are written and the others only counted."""
     numbers = np.zeros((4, room), np.int64)
     kinds = np.zeros(room, np.uint64)
     announce_compilation(_match)
     count = _match(
-        texts.offsets, texts.data, token_table(), ngram, hashes, owners, _sieve(hashes), part,
-        every, numbers, kinds,
+        texts.offsets, texts.data, token_table(), runs.ngram, runs.hashes, runs.owners, runs.sieve,
+        part, every, numbers, kinds,
     )  # fmt: skip
     if count > room:
         return pl.DataFrame(schema={"text": pl.Int64}).clear(count)
@@ -161,18 +179,7 @@ def _matches(
     )
 
 
-def _sieve(table: Hashes) -> Bytes:
-    """A bit per possible low half of a hash: most texts are settled without a search."""
-    bits = max(16, len(table).bit_length() + 4)
-    sieve = np.zeros(1 << (bits - 3), np.uint8)
-    low = table & np.uint64((1 << bits) - 1)
-    np.bitwise_or.at(
-        sieve, low >> np.uint64(3), np.uint8(1) << (low & np.uint64(7)).astype(np.uint8)
-    )
-    return sieve
-
-
-@kernel
+@kernel_part
 def _mixed(value: np.uint64, kind: np.uint64) -> np.uint64:
     value ^= kind * BASE
     value = (value ^ (value >> np.uint64(30))) * MIX_1
@@ -180,7 +187,7 @@ def _mixed(value: np.uint64, kind: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@kernel
+@kernel_part
 def _tokens(
     data: Bytes, start: int, end: int, table: Table, prefix: Hashes, starts: Offsets,
     ends: Offsets, opens: Bytes, words: Offsets, singles: Offsets,
@@ -238,7 +245,7 @@ def _tokens(
     return count
 
 
-@kernel
+@kernel_part
 def _add_token(
     count: int, hashed: np.uint64, is_word: bool, is_alone: bool, prefix: Hashes, words: Offsets,
     singles: Offsets,
@@ -250,7 +257,7 @@ def _add_token(
     return count + 1
 
 
-@kernel
+@kernel_part
 def _opened_by(symbol: np.uint32, quoted: bool, touching: bool, lined: bool) -> np.uint8:
     """What may begin or end at a character that is no letter.
 
@@ -278,12 +285,12 @@ def _powers(ngram: int) -> Hashes:
     return powers
 
 
-@kernel
+@kernel_part
 def _run(prefix: Hashes, first: int, length: int, powers: Hashes, kind: np.uint64) -> np.uint64:
     return _mixed(prefix[first + length] - prefix[first] * powers[length], kind)
 
 
-@kernel
+@kernel_part
 def _longest(offsets: Offsets) -> int:
     longest = 0
     for row in range(len(offsets) - 1):
@@ -337,7 +344,7 @@ def _hash_items(
     return found
 
 
-@kernel
+@kernel_part
 def _may_stand_alone(part: np.uint64, weight: int, words: int, asks: bool) -> bool:
     """Whether a short question is looked for as a whole in this part of a row."""
     if part == LAST_MESSAGE:
@@ -347,7 +354,7 @@ def _may_stand_alone(part: np.uint64, weight: int, words: int, asks: bool) -> bo
     return bool(weight >= MIN_ALONE_WEIGHT and words > 0)
 
 
-@kernel
+@kernel_part
 def _place(value: np.uint64, hashes: Hashes, sieve: Bytes) -> int:
     """The first place of a hash in the table, or -1."""
     low = value & np.uint64(8 * len(sieve) - 1)
@@ -357,7 +364,7 @@ def _place(value: np.uint64, hashes: Hashes, sieve: Bytes) -> int:
     return int(at) if at < len(hashes) and hashes[at] == value else -1
 
 
-@kernel
+@kernel_part
 def _note(
     place: int, hashes: Hashes, owners: Table, every: bool, row: int, start: int, end: int,
     kind: np.uint64, found: int, numbers: npt.NDArray[np.int64], kinds: Hashes,
@@ -419,7 +426,7 @@ def _match(
     return found
 
 
-@kernel
+@kernel_part
 def _match_runs(
     row: int, count: int, ngram: int, prefix: Hashes, starts: Offsets, ends: Offsets,
     powers: Hashes, hashes: Hashes, owners: Table, sieve: Bytes, every: bool, found: int,
@@ -445,7 +452,7 @@ def _match_runs(
     return found
 
 
-@kernel
+@kernel_part
 def _match_shorter(
     row: int, count: int, ngram: int, prefix: Hashes, starts: Offsets, ends: Offsets, opens: Bytes,
     singles: Offsets, powers: Hashes, hashes: Hashes, owners: Table, sieve: Bytes, prompts: bool,
@@ -474,7 +481,7 @@ def _match_shorter(
     return found
 
 
-@kernel
+@kernel_part
 def _match_alone(
     row: int, count: int, ngram: int, prefix: Hashes, starts: Offsets, ends: Offsets, opens: Bytes,
     powers: Hashes, hashes: Hashes, owners: Table, sieve: Bytes, part: np.uint64, every: bool,

@@ -9,7 +9,7 @@ import polars as pl
 from schemas.privacy import PersonalKind, Policy, Privacy
 from schemas.reasons import DropReason
 from tasks.filter.evidence import Rules, matched
-from tasks.personal.kinds import first_found, masked
+from tasks.personal.kinds import first_masked
 
 EXPECTED = {
     PersonalKind.EMAIL: "no e-mail address of a person",
@@ -40,4 +40,4 @@ def privacy_rules(privacy: Privacy) -> Rules:
 
 
 def _in_any_part(kind: PersonalKind) -> pl.Expr:
-    return masked(pl.coalesce(first_found(PARTS, kind)), kind)
+    return pl.coalesce(first_masked(PARTS, kind))

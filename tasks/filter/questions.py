@@ -12,6 +12,7 @@ shingles of one meet those of the other (prefix filtering, Chaudhuri et al. 2006
 2007), rare meaning: in few questions. A shingle that no question has is the rarest, so that a
 prompt with more than a fifth of such shingles is settled without a look at any question. Of the
 questions met, most are settled by bits: sets that differ in d bits differ in d shingles or more.
+Where numbers count, they are compared first: most prompts have those of no question.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ import polars as pl
 
 from tasks.filter.ngrams import ALONE, IGNORED, Table, token_table
 from tasks.fold import Bytes, Offsets, code_point, text_buffers
-from tasks.kernel import Index, announce_compilation, kernel
+from tasks.kernel import Index, announce_compilation, kernel, kernel_part
 
 Hashes = npt.NDArray[np.uint64]
 Ranks = npt.NDArray[np.int64]
+Sizes = npt.NDArray[np.int64]
 
 SHINGLE_CHARS = 3
 CHARACTER_BITS = 21  # a code point; three of them fill a shingle of 63 bits, so none collide
@@ -47,6 +49,8 @@ class Questions:
     Question q has ranks[offsets[q]:offsets[q + 1]], ascending. `holders` of a rank are the
     questions that have it among their rarest. `keys` and `places` are an open table from shingle to
     rank. `numbers` are digests of their numbers, `sketches` have a bit for every 256th shingle.
+    `digests` are those of `numbers` once each, ascending, and `sizes` how many shingles the
+    smallest and the largest question of each has.
     """
 
     threshold: float
@@ -58,6 +62,8 @@ class Questions:
     holders: Ranks
     numbers: Hashes
     sketches: npt.NDArray[np.uint64]
+    digests: Hashes
+    sizes: Sizes
 
 
 def shingle_sets(texts: pl.Series) -> pl.DataFrame:
@@ -109,6 +115,12 @@ def as_questions(sets: pl.DataFrame, threshold: float) -> Questions:
     keys, places = _open_table(known["shingle"].to_numpy())
     sketches = np.zeros((sets.height, SKETCH_WORDS), np.uint64)
     _sketch_questions(flat["question"].to_numpy(), flat["shingle"].to_numpy(), sketches)
+    of_digest = (
+        pl.DataFrame({"digest": sets["numbers"], "size": size})
+        .group_by("digest")
+        .agg(smallest=pl.col("size").min(), largest=pl.col("size").max())
+        .sort("digest")
+    )
     held = np.searchsorted(holders["rank"].to_numpy(), np.arange(known.height + 1))
     return Questions(
         threshold,
@@ -120,6 +132,8 @@ def as_questions(sets: pl.DataFrame, threshold: float) -> Questions:
         holders["question"].to_numpy(),
         sets["numbers"].to_numpy(),
         sketches,
+        of_digest["digest"].to_numpy(),
+        of_digest.select("smallest", "largest").to_numpy(order="c"),
     )
 
 
@@ -136,8 +150,8 @@ def nearest(texts: pl.Series, questions: Questions, *, compare_numbers: bool) ->
         _find_nearest(
             buffers.offsets, buffers.data, token_table(), questions.threshold, questions.keys,
             questions.places, questions.offsets, questions.ranks, questions.holder_offsets,
-            questions.holders, questions.numbers, questions.sketches, compare_numbers, found,
-            similarity,
+            questions.holders, questions.numbers, questions.sketches, questions.digests,
+            questions.sizes, compare_numbers, found, similarity,
         )  # fmt: skip
     none = pl.col("question") < 0
     return pl.DataFrame({"question": found, "similarity": similarity}).select(
@@ -153,7 +167,7 @@ def _open_table(shingles: Hashes) -> tuple[Hashes, Ranks]:
     return keys, places
 
 
-@kernel
+@kernel_part
 def _slot(value: np.uint64, room: int) -> np.int64:
     """Where to look for a value first in an open table of `room` places, a power of two."""
     mixed = value * SPREAD
@@ -169,7 +183,7 @@ def _fill_table(shingles: Hashes, keys: Hashes, places: Ranks) -> None:
         keys[at], places[at] = shingles[rank], rank
 
 
-@kernel
+@kernel_part
 def _rank_of(value: np.uint64, keys: Hashes, places: Ranks) -> int:
     at = _slot(value, len(keys))
     while places[at] >= 0:
@@ -179,11 +193,11 @@ def _rank_of(value: np.uint64, keys: Hashes, places: Ranks) -> int:
     return -1
 
 
-@kernel
+@kernel_part
 def _shingles(data: Bytes, start: int, end: int, table: Table, shingles: Hashes) -> int:
     """Write the shingles of one text, repeats included; returns their number.
 
-    A text of fewer than three characters has none.
+    A text of fewer than three characters has none, and none has more than bytes.
     """
     mask = (np.uint64(1) << np.uint64(SHINGLE_CHARS * CHARACTER_BITS)) - np.uint64(1)
     bits = np.uint64(CHARACTER_BITS)
@@ -215,7 +229,7 @@ def _shingles(data: Bytes, start: int, end: int, table: Table, shingles: Hashes)
     return found
 
 
-@kernel
+@kernel_part
 def _numbers(data: Bytes, start: int, end: int, table: Table) -> np.uint64:
     """A digest of a text's numbers, as a sum: their order does not count.
 
@@ -253,7 +267,7 @@ def _shingle_texts(
         numbers[text] = _numbers(data, start, stop, table)
 
 
-@kernel
+@kernel_part
 def _is_new(value: np.uint64, keys: Hashes, stamps: Ranks, stamp: int) -> bool:
     """Whether a value is seen for the first time under this stamp; it is remembered."""
     at = _slot(value, len(keys))
@@ -269,8 +283,8 @@ def _is_new(value: np.uint64, keys: Hashes, stamps: Ranks, stamp: int) -> bool:
 def _find_nearest(
     offsets: Offsets, data: Bytes, table: Table, threshold: float, keys: Hashes, places: Ranks,
     question_offsets: Offsets, ranks: Ranks, holder_offsets: Offsets, holders: Ranks,
-    numbers: Hashes, sketches: npt.NDArray[np.uint64], compare_numbers: bool, found: Offsets,
-    similarity: npt.NDArray[np.float64],
+    numbers: Hashes, sketches: npt.NDArray[np.uint64], digests: Hashes, sizes: Sizes,
+    compare_numbers: bool, found: Offsets, similarity: npt.NDArray[np.float64],
 ) -> None:  # fmt: skip
     largest = np.max(question_offsets[1:] - question_offsets[:-1])
     most = int(largest / threshold) + 1  # shingles of a prompt that any question can still reach
@@ -285,15 +299,20 @@ def _find_nearest(
     sketch = np.empty(SKETCH_WORDS, np.uint64)
     for text in range(len(offsets) - 1):
         start, stop = offsets[text], offsets[text + 1]
-        count = _shingles(data, start, stop, table, shingles)
-        in_known, in_strange = _distinct(
-            shingles[:count], text, most, keys, places, known, rank_stamps, strange, strange_stamps
-        )
-        size = in_known + in_strange
-        probes = size - int(np.ceil(threshold * size - 1e-9)) + 1 - in_strange
-        if probes <= 0 or size == 0 or size > most:
-            continue
         digest = _numbers(data, start, stop, table) if compare_numbers else ZERO
+        reached = most
+        if compare_numbers:
+            reached = _reached(stop - start, digest, threshold, digests, sizes)
+        count = _shingles(data, start, stop, table, shingles) if reached > 0 else 0
+        most_strange = _strange_at_most(count, threshold)
+        in_known, in_strange = _distinct(
+            shingles[:count], text, reached, most_strange, keys, places, known, rank_stamps,
+            strange, strange_stamps,
+        )  # fmt: skip
+        size = in_known + in_strange
+        probes = _strange_at_most(size, threshold) + 1 - in_strange
+        if probes <= 0 or size == 0 or size > reached:
+            continue
         sketch[:] = ZERO
         for shingle in shingles[:count]:
             _sketch(shingle, sketch)
@@ -318,7 +337,7 @@ def _find_nearest(
                     similarity[text], found[text] = jaccard, question
 
 
-@kernel
+@kernel_part
 def _sketch(shingle: np.uint64, sketch: Hashes) -> None:
     """Set the bit of a shingle."""
     bit = (shingle * SPREAD) >> np.uint64(56)
@@ -331,7 +350,7 @@ def _sketch_questions(question: Ranks, shingles: Hashes, sketches: npt.NDArray[n
         _sketch(shingles[at], sketches[question[at]])
 
 
-@kernel
+@kernel_part
 def _differing_bits(one: Hashes, other: Hashes) -> int:
     """At most as many as shingles that only one of two sets has (bit counts: Warren 2012, 5-1)."""
     bits = 0
@@ -344,12 +363,31 @@ def _differing_bits(one: Hashes, other: Hashes) -> int:
     return bits
 
 
-@kernel
+@kernel_part
+def _reached(
+    size_bytes: int, digest: np.uint64, threshold: float, digests: Hashes, sizes: Sizes
+) -> int:
+    """How many shingles a text may have to be near a question with its numbers; -1 if none is."""
+    same = np.searchsorted(digests, digest)
+    if same == len(digests) or digests[same] != digest:
+        return -1
+    if size_bytes < threshold * sizes[same, 0]:  # a byte has one shingle at the most
+        return -1
+    return int(sizes[same, 1] / threshold)
+
+
+@kernel_part
+def _strange_at_most(size: int, threshold: float) -> int:
+    """Shingles that no question has, of a text with so many that is still near one."""
+    return size - int(np.ceil(threshold * size - 1e-9))
+
+
+@kernel_part
 def _distinct(
-    shingles: Hashes, text: int, most: int, keys: Hashes, places: Ranks, known: Ranks,
-    rank_stamps: Ranks, strange: Hashes, strange_stamps: Ranks,
+    shingles: Hashes, text: int, most: int, most_strange: int, keys: Hashes, places: Ranks,
+    known: Ranks, rank_stamps: Ranks, strange: Hashes, strange_stamps: Ranks,
 ) -> tuple[int, int]:  # fmt: skip
-    """How many different shingles questions have, and how many none has; stops above `most`.
+    """How many different shingles questions have, and how many none has; stops above the most.
 
     The ranks of the former are in `known`, and stamped with the text.
     """
@@ -362,12 +400,12 @@ def _distinct(
             rank_stamps[rank] = text
             known[in_known] = rank
             in_known += 1
-        if in_known + in_strange > most:
+        if in_known + in_strange > most or in_strange > most_strange:
             break
     return in_known, in_strange
 
 
-@kernel
+@kernel_part
 def _jaccard(its: Ranks, size: int, text: int, rank_stamps: Ranks) -> float:
     """The similarity of a question and the stamped text of `size` shingles."""
     shared = 0

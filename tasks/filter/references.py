@@ -124,7 +124,7 @@ POINTS = {
         r"(?i:[<\[(（【]\s*(?:insert|attach(?:ed)?|upload(?:ed)?|see|add|include|the|an?)?\s*"
         rf"(?:an? |the )?{_PICTURE}s?\s*"
         r"(?:here|attached|provided|included|file|above|below|placeholder|url|link)?\s*[>\])）】])"
-        rf"|(?i:[<\[(]\s*[\w -]{{1,40}}\.{_ENDING}\s*[>\])])"
+        rf"|(?i:[<\[(][\w -]+\.{_ENDING}\s*[>\])])"
         r"|[<\[(（【](?:插入|附上|附加?|上传|见)?(?:的|一张)?(?:图片|照片|图像|图|截图|附件)[>\])）】]"
     ),
     # ![alt](https://…/a.png), <img src=…>, https://…/a.jpg

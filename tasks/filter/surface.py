@@ -11,7 +11,7 @@ import polars as pl
 
 from tasks.filter.ngrams import ALONE, BASE, IGNORED, MIX_1, Hashes, Table, token_table
 from tasks.fold import Bytes, Offsets, TextBuffers, code_point, text_buffers
-from tasks.kernel import Index, announce_compilation, kernel
+from tasks.kernel import Index, announce_compilation, kernel, kernel_part
 
 Shares = npt.NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def sign_table() -> Bytes:
     return table.astype(np.uint8)
 
 
-@kernel
+@kernel_part
 def _seen(value: np.uint64, stamp: int, mask: np.uint64, keys: Hashes, stamps: Offsets) -> bool:
     """Whether the table of this stamp holds the value, which it holds from now on."""
     at = (value ^ (value >> np.uint64(29))) & mask
@@ -110,7 +110,7 @@ def _seen(value: np.uint64, stamp: int, mask: np.uint64, keys: Hashes, stamps: O
     return False
 
 
-@kernel
+@kernel_part
 def _mask(entries: int) -> np.uint64:
     """Of the low bits that give at least twice as many places."""
     mask = np.uint64(63)
@@ -119,7 +119,7 @@ def _mask(entries: int) -> np.uint64:
     return mask
 
 
-@kernel
+@kernel_part
 def _room(offsets: Offsets) -> int:
     """A power of two, at least twice the bytes of the longest text."""
     room = 1024
@@ -251,7 +251,7 @@ def _longest_runs(
             here = beyond
 
 
-@kernel
+@kernel_part
 def _says(data: Bytes, first: int, size: int) -> bool:
     """Whether a letter, a digit or something beyond ASCII is among the bytes."""
     for at in range(first, first + size):

@@ -7,7 +7,7 @@ never closed costs more than its own line.
 
 import numpy as np
 
-from tasks.kernel import kernel
+from tasks.kernel import kernel, kernel_part
 from tasks.normalize.scan import line_end
 
 GROWTH = 6
@@ -24,14 +24,14 @@ _CONTROL = np.frombuffer(b"\\u00", dtype=np.uint8)
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
-@kernel
+@kernel_part
 def _put(out, o, piece):
     for k in range(piece.size):
         out[o + k] = piece[k]
     return o + piece.size
 
 
-@kernel
+@kernel_part
 def _character(c, out, o):
     """Write one byte of text as JSON has it inside quotes."""
     if c >= _SPACE and c not in (_QUOTE, _BACKSLASH):
@@ -53,7 +53,7 @@ def _character(c, out, o):
     return o + 2
 
 
-@kernel
+@kernel_part
 def _ends_field(data, p, end, delimiter):
     """Whether a field ends before `p`: at the end, a delimiter or the end of a line."""
     if p < end and data[p] == _RETURN:
@@ -62,7 +62,7 @@ def _ends_field(data, p, end, delimiter):
     return p >= end or data[p] == delimiter or data[p] == _NEWLINE
 
 
-@kernel
+@kernel_part
 def _quoted_field(data, p, end, delimiter, longest, lenient, out, o):
     """Copy the quoted field that opens at `p`; returns (position, output position, code).
 
@@ -86,7 +86,7 @@ def _quoted_field(data, p, end, delimiter, longest, lenient, out, o):
     return p, o, OPEN_QUOTE
 
 
-@kernel
+@kernel_part
 def _row(data, p, end, delimiter, quoted, longest, lenient, keys, bounds, out, o):
     """Copy one record; returns (position, output position, fields or a negative code).
 

@@ -5,7 +5,7 @@ import polars as pl
 import pyarrow as pa
 
 from tasks.fold import text_buffers
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 from tasks.normalize.signs import is_white, last_character
 from tasks.normalize.utf8 import Bytes, Offsets
 
@@ -33,7 +33,7 @@ def _size_bytes(offsets: Offsets) -> int:
     return int(offsets[-1] - offsets[0])
 
 
-@kernel
+@kernel_part
 def _end_of_text(data: Bytes, start: Index, stop: Index) -> Index:
     """Where the white space begins that ends `data[start:stop]`."""
     while stop > start:
@@ -44,7 +44,7 @@ def _end_of_text(data: Bytes, start: Index, stop: Index) -> Index:
     return stop
 
 
-@kernel
+@kernel_part
 def _put(data: Bytes, start: Index, stop: Index, out: Bytes, o: Index) -> Index:
     # Of an index without a sign numba does not ask whether it counts from the end.
     begin, to = np.uint64(start), np.uint64(o)

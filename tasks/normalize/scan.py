@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.fold import put_code_point
-from tasks.kernel import kernel
-from tasks.normalize.uncounted import uncounted
+from tasks.kernel import kernel, kernel_part, uncounted
 from tasks.normalize.utf8 import Bytes, Offsets
 
 ARRAY, KEYED, LINES, JOINED = range(4)
@@ -108,24 +107,21 @@ class Table(NamedTuple):
         return self._replace(fields=np.array(places, dtype=np.int64))
 
 
-@uncounted
-@kernel
+@kernel_part
 def _skip_space(data, p, end):
     while p < end and data[p] in (_SPACE, _NEWLINE, _RETURN, _TAB):
         p += 1
     return p
 
 
-@uncounted
-@kernel
+@kernel_part
 def _put(out, o, piece):
     for k in range(piece.size):
         out[o + k] = piece[k]
     return o + piece.size
 
 
-@uncounted
-@kernel
+@kernel_part
 def _copy(data, p, stop, out, o):
     while p < stop:
         out[o] = data[p]
@@ -147,8 +143,7 @@ def _hex4(data, p):
     return code
 
 
-@uncounted
-@kernel
+@kernel_part
 def _is_word(data, p, length, word):
     if length != word.size:
         return False
@@ -158,8 +153,7 @@ def _is_word(data, p, length, word):
     return True
 
 
-@uncounted
-@kernel
+@kernel_part
 def _plain(data, p, end, out, o):
     """Copy what stands before a quote, a backslash or a control character; returns both positions.
 
@@ -174,8 +168,7 @@ def _plain(data, p, end, out, o):
     return end, o + end - p
 
 
-@uncounted
-@kernel
+@kernel_part
 def _unicode_escape(data, p, end, out, o, nested):
     """Write the code point that is spelt at `p`; returns (position, output position, code).
 
@@ -203,8 +196,7 @@ def _unicode_escape(data, p, end, out, o, nested):
     return stop, put_code_point(_LOST if lone else point, out, o), _OK
 
 
-@uncounted
-@kernel
+@kernel_part
 def _rest_of_string(data, p, end, out, o, nested, lenient):
     """Write what a string says from `p` on, a quote or what `_plain` does not copy."""
     while p < end:
@@ -245,8 +237,7 @@ def _rest_of_string(data, p, end, out, o, nested, lenient):
     return p, o, CUT
 
 
-@uncounted
-@kernel
+@kernel_part
 def _string(data, p, end, out, o, nested, lenient):
     """Write what the string says whose opening quote is at `p`; where nested, as JSON has it.
 
@@ -261,8 +252,7 @@ def _string(data, p, end, out, o, nested, lenient):
     return _rest_of_string(data, p, end, out, o, nested, lenient)
 
 
-@uncounted
-@kernel
+@kernel_part
 def _scalar(data, p, end, out, o, nested):
     """Copy a number, true, false or null; of a null that is not nested, nothing is written."""
     start = p
@@ -297,8 +287,7 @@ def _scalar(data, p, end, out, o, nested):
     return p, o, _OK
 
 
-@uncounted
-@kernel
+@kernel_part
 def _begin_alike(data, p, q, end):
     """Whether the objects at `p` and `q` begin with the same key."""
     p = _skip_space(data, p + 1, end)
@@ -313,8 +302,7 @@ def _begin_alike(data, p, q, end):
     return False
 
 
-@uncounted
-@kernel
+@kernel_part
 def _clear(views, row):
     """A row holds nothing."""
     for column in range(views.shape[0]):
@@ -322,8 +310,7 @@ def _clear(views, row):
         views[column, row, 1] = 0
 
 
-@uncounted
-@kernel
+@kernel_part
 def _is_name(names, bounds, column, text, start, stop):
     begin = bounds[column]
     if stop - start != bounds[column + 1] - begin:
@@ -334,8 +321,7 @@ def _is_name(names, bounds, column, text, start, stop):
     return True
 
 
-@uncounted
-@kernel
+@kernel_part
 def _column(names, bounds, text, start, stop, guess):
     """The column whose name is `text[start:stop]`, or -1; `guess` is looked at first."""
     columns = bounds.size - 1
@@ -347,8 +333,7 @@ def _column(names, bounds, text, start, stop, guess):
     return -1
 
 
-@uncounted
-@kernel
+@kernel_part
 def _packed(text, start, stop):
     """Up to eight bytes as one number, the first the lowest."""
     number = _NO_BITS
@@ -357,8 +342,7 @@ def _packed(text, start, stop):
     return number
 
 
-@uncounted
-@kernel
+@kernel_part
 def _hold(views, column, row, text, start, stop, null):
     """Take `text[start:stop]` for a value, unless the row has one; returns where its text ends.
 
@@ -378,8 +362,7 @@ def _hold(views, column, row, text, start, stop, null):
     return stop
 
 
-@uncounted
-@kernel
+@kernel_part
 def _record(
     data, p, end, container, kind, lenient, names, bounds, fields, views, row, out, o, stack
 ):

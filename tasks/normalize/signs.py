@@ -5,7 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from tasks.fold import code_point, text_buffers
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 from tasks.normalize.utf8 import Bytes, Offsets
 
 Signs = npt.NDArray[np.uint8]
@@ -28,7 +28,7 @@ def signs_of(texts: pl.Series) -> Signs:
     return found
 
 
-@kernel
+@kernel_part
 def is_white(data: Bytes, p: Index) -> bool | np.bool_:
     """Whether the character that begins at `p` is white space, as Unicode's White_Space says."""
     point, _ = code_point(data, p)
@@ -37,7 +37,7 @@ def is_white(data: Bytes, p: Index) -> bool | np.bool_:
     return point in _WIDE_SPACES or 0x2000 <= point <= 0x200A
 
 
-@kernel
+@kernel_part
 def last_character(data: Bytes, stop: Index) -> Index:
     """Where the character of UTF-8 begins that ends before `stop`."""
     p = stop - 1
@@ -46,7 +46,7 @@ def last_character(data: Bytes, stop: Index) -> Index:
     return p
 
 
-@kernel
+@kernel_part
 def _has_pair(data: Bytes, start: Index, stop: Index, first: int, second: int) -> bool | np.bool_:
     """Whether two bytes stand together somewhere in `data[start:stop]`."""
     begin, one = np.uint64(start), np.uint64(1)
@@ -56,7 +56,7 @@ def _has_pair(data: Bytes, start: Index, stop: Index, first: int, second: int) -
     return found
 
 
-@kernel
+@kernel_part
 def _special(data: Bytes, start: Index, stop: Index) -> int:
     """`MARK` and `LOST` where these characters are in `data[start:stop]`."""
     signs = 0

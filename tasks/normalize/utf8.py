@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from tasks.kernel import Index, kernel
+from tasks.kernel import Index, kernel, kernel_part
 
 Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
 Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
-@kernel
+@kernel_part
 def sequence(data: Bytes, p: Index, end: Index) -> int:
     """How many bytes of a UTF-8 character stand at `p`: its length; 0 of none, -1 if `end` cuts it.
 

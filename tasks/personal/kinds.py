@@ -51,13 +51,13 @@ def found(texts: pl.Series, kind: PersonalKind) -> pl.DataFrame:
     return rows.with_columns(text=places.gather(rows["text"]))
 
 
-def first_found(text: pl.Expr, kind: PersonalKind) -> pl.Expr:
-    """The first of a kind in each text, null where there is none."""
+def first_masked(text: pl.Expr, kind: PersonalKind) -> pl.Expr:
+    """The first of a kind in each text, masked; null where there is none."""
 
     def first(texts: pl.Series) -> pl.Series:
         finds = found(texts, kind).unique("text", keep="first", maintain_order=True)
-        places = pl.DataFrame({"text": pl.int_range(texts.len(), dtype=pl.UInt32, eager=True)})
-        return places.join(finds, on="text", how="left", maintain_order="left")["found"]
+        shown = finds.select(masked(pl.col("found"), kind)).to_series()
+        return exchanged(texts.clear(texts.len()), finds["text"], shown)
 
     return text.map_batches(first, return_dtype=pl.String(), is_elementwise=True)
 
