@@ -102,8 +102,9 @@ def head(
     raw = RawFolder(lake, source.name)
     with lake.scratch() as folder:
         if source.local is not None:
-            here = ((one.name, one.path) for one in find_local(source.local, raw))
-            yield _start_of(here, folder, max_bytes)
+            here = find_local(source.local, raw)
+            names, paths = [one.name for one in here], [one.path for one in here]
+            yield _start_of(names, paths, folder, max_bytes)
         elif source.http is not None:
             with _http_head(source.http, raw, folder, max_bytes, patience) as found:
                 yield found
@@ -116,25 +117,25 @@ def head(
 def _remembered_head(raw: RawFolder, receipt: RawReceipt, folder: Path, max_bytes: int) -> Head:
     """What the lake holds: all files of a folder, or the first one of a bucket."""
     wanted = receipt.files if raw.lake.folder is not None else receipt.files[:1]
-    files = (
-        (file.name, raw.lake.local(f"{receipt.uri}/{file.name}", file.sha256)) for file in wanted
-    )
-    return _start_of(files, folder, max_bytes)
+    paths = (raw.lake.local(f"{receipt.uri}/{file.name}", file.sha256) for file in wanted)
+    return _start_of([file.name for file in wanted], paths, folder, max_bytes)
 
 
-def _start_of(files: Iterable[tuple[str, Path]], folder: Path, max_bytes: int) -> Head:
+def _start_of(wanted: Sequence[str], paths: Iterable[Path], folder: Path, max_bytes: int) -> Head:
     """Links to files by name, and the beginnings of packed ones: about `max_bytes` of all these.
 
-    What comes after a file of which there is more is left out.
+    What comes after a file of which there is more is left out. A packed file stays as it is where
+    the name without its suffix is taken.
     """
     names: list[str] = []
     unpacked_bytes = 0
-    for name, path in files:
+    for name, path in zip(wanted, paths, strict=True):
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         start = place.with_suffix("")
         cut = None
-        if path.suffix.lower() in UNPACKERS and not _only_whole(path) and not start.exists():
+        free = start.relative_to(folder).as_posix() not in wanted and not start.exists()
+        if free and path.suffix.lower() in UNPACKERS and not _only_whole(path):
             with contextlib.suppress(NotPacked):  # what it is, its reader says
                 cut = _unpack(path, start, max_bytes, max_bytes)
         if cut is None:

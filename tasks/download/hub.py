@@ -1,6 +1,6 @@
 """Files of a Hugging Face dataset repository, all of one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -45,10 +45,12 @@ def fetch_hub(
     hub = Repository.open(raw.source, upstream, patience)
     definition = definition_of(hub, columns)
     with raw.partial(definition[:16]) as folder:
-        past = raw.remembered(definition)
+        past = raw.remembered(definition, every_byte=False)
         commit = hub.commit()
         if past is not None and past[0].revision == commit:
-            return past[1]
+            receipt = raw.find(past[0].digest)
+            if receipt is not None:
+                return receipt
         listed = hub.matching_files(commit)
         origin = f"{hub.page}/tree/{commit}"
         if not upstream.stream:
@@ -137,7 +139,7 @@ def _whole_files(
 ) -> list[Obtained]:
     """Every file, from the lake where it is there by any name."""
     names = unique_names(kept_name(PurePosixPath(file.path)) for file in listed)
-    known = _files_by_identity(raw)
+    known = _files_by_identity(raw, {etag(file) for file in listed})
     missing = [file for file in listed if etag(file) not in known]
     raw.check_space(sum(file.size for file in missing) - _bytes_below(folder))
     tally = Tally(progress, {name: file.size for name, file in zip(names, listed, strict=True)})
@@ -158,19 +160,27 @@ def _whole_files(
     return obtained
 
 
-def _files_by_identity(raw: RawFolder) -> dict[str, tuple[str, str]]:
-    """The digest and the key of every file in the lake, by what the Hub may call its bytes.
+def _files_by_identity(raw: RawFolder, wanted: Set[str]) -> dict[str, tuple[str, str]]:
+    """The digest and the key of the wanted files that are in the lake, by what the Hub calls them.
 
-    That is the digest itself, or the id of a git object, which only the Hub gives as an ETag.
+    That is the digest itself, or the id of a git object, which only the Hub gives as an ETag. Of
+    these files, and of no others, every byte was looked at.
     """
     known: dict[str, tuple[str, str]] = {}
     for receipt in raw.receipts():
         for file in receipt.files:
-            found = file.sha256, raw.key_of(receipt.digest, file.name)
-            known[file.sha256] = found
-            if file.rows is None and file.etag is not None and GIT_ID.fullmatch(file.etag):
-                known[file.etag] = found
+            missing = wanted & _identities(file) - known.keys()
+            key = raw.key_of(receipt.digest, file.name)
+            if missing and raw.lake.is_intact(key, file.sha256):
+                known |= dict.fromkeys(missing, (file.sha256, key))
     return known
+
+
+def _identities(file: RawFile) -> set[str]:
+    """What the Hub may call the bytes of a file."""
+    if file.rows is None and file.etag is not None and GIT_ID.fullmatch(file.etag):
+        return {file.sha256, file.etag}
+    return {file.sha256}
 
 
 def _differences(past: Remembered, listed: Sequence[RepoFile], hub: Repository) -> str:

@@ -11,13 +11,14 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.errors import (
@@ -49,6 +50,7 @@ from tasks.lake import CHUNK_BYTES, first_line, sha256_of
 PUBLIC_ENDPOINT = "https://huggingface.co"
 ANSWER_TIMEOUT_S = 30.0
 PARQUET = ".parquet"
+SHOWN_PATH_CHARS = 200
 COMMIT = re.compile(r"[0-9a-f]{40}")
 YES = frozenset({"1", "ON", "YES", "TRUE"})  # as huggingface_hub reads a switch
 
@@ -129,17 +131,14 @@ class Repository:
         revision = self.upstream.revision
         if COMMIT.fullmatch(revision):
             return revision
-        info = self._ask(
-            lambda: self.api.dataset_info(
-                self.upstream.repo, revision=revision, expand=["sha"], timeout=ANSWER_TIMEOUT_S
-            )
-        )
-        if info.sha is None or not COMMIT.fullmatch(info.sha):
+        where = f"{self._about}/revision/{quote(revision, safe='')}?expand=sha"
+        commit: object = self._ask(lambda: self._get(where).json()["sha"])
+        if not isinstance(commit, str) or not COMMIT.fullmatch(commit):
             raise SourceError(
                 f"source {self.source!r}: {self.page} names no commit for the revision "
                 f"{revision!r}. Check HF_ENDPOINT: it must be a Hub."
             )
-        return info.sha
+        return commit
 
     def matching_files(self, commit: str) -> list[RepoFile]:
         """The files that a pattern matches, sorted by the parts of their paths; at least one.
@@ -261,12 +260,7 @@ class Repository:
             timeout=ANSWER_TIMEOUT_S,
             follow_redirects=True,  # which leaves the token behind where the host is another
         ) as response:
-            hf_raise_for_status(response)
-            if (self.endpoint[:6], response.url.scheme) == ("https:", "http"):
-                raise SourceError(
-                    f"{self._what} is redirected from https to http, where anybody on the way "
-                    "could change what comes. Check HF_ENDPOINT."
-                )
+            self._check_answer(response)
             span = f"bytes {start}-{end - 1}/{listed.size}"
             if response.status_code == 206 and response.headers.get("Content-Range") != span:
                 raise self._gives_no_parts(listed, response)
@@ -287,7 +281,7 @@ class Repository:
         found = response.headers.get("Content-Range", "the whole file")
         return SourceError(
             f"{self._what} was asked for a part of {listed.path}, of {listed.size:,} bytes, and "
-            f" gave {found}. Check HF_ENDPOINT: it must be a Hub."
+            f"gave {found}. Check HF_ENDPOINT: it must be a Hub."
         )
 
     def _files(self, commit: str) -> list[RepoFile]:
@@ -295,29 +289,69 @@ class Repository:
 
         Asked for page by page with our own patience: that of huggingface_hub waits by itself.
         """
-        page = f"{self.endpoint}/api/datasets/{self.upstream.repo}/tree/{commit}?recursive=true"
+        page = f"{self._about}/tree/{commit}?recursive=true"
         files: list[RepoFile] = []
         while page:
             more, page = self._ask(partial(self._page_of_files, page))
             files += more
+        self._check_paths(files)
         shown_ones = [file for file in files if not is_hidden(PurePosixPath(file.path))]
         return sorted(shown_ones, key=lambda file: PurePosixPath(file.path).parts)
 
     def _page_of_files(self, page: str) -> tuple[list[RepoFile], str]:
         """The files on one page of a listing, and where the next page is, empty after the last."""
-        response = get_session().get(
-            page,
-            headers=build_hf_headers(token=self.api.token),
-            timeout=ANSWER_TIMEOUT_S,
-            follow_redirects=True,
-        )
-        hf_raise_for_status(response)
+        response = self._get(page)
         files = [
             RepoFile(**entry)  # type: ignore[no-untyped-call]
             for entry in response.json()
             if entry["type"] == "file"
         ]
-        return files, response.links.get("next", {}).get("url", "")
+        link = response.links.get("next", {}).get("url", "")
+        return files, self._further(urljoin(page, link)) if link else ""
+
+    def _further(self, page: str) -> str:
+        """The same page of the listing, if it is one to show the token to."""
+        if _origin(page) != _origin(self.endpoint):
+            raise SourceError(
+                f"{self._what} has a listing that goes on at another host, {redacted(page)}, which "
+                "is not asked, for it would see the token. Check HF_ENDPOINT."
+            )
+        return page
+
+    def _check_paths(self, files: Sequence[RepoFile]) -> None:
+        for file in files:
+            path = PurePosixPath(file.path)
+            if path.is_absolute() or ".." in path.parts or not path.name:
+                raise SourceError(
+                    f"{self._what} lists {file.path[:SHOWN_PATH_CHARS]!r}, which is no path in it. "
+                    "Check HF_ENDPOINT: it must be a Hub."
+                )
+
+    @property
+    def _about(self) -> str:
+        """Where the Hub answers questions about the repository."""
+        return f"{self.endpoint}/api/datasets/{self.upstream.repo}"
+
+    def _get(self, url: str) -> Any:
+        """The Hub's answer to one question, which is a short one."""
+        response = get_session().get(
+            url,
+            headers=build_hf_headers(token=self.api.token),
+            timeout=ANSWER_TIMEOUT_S,
+            follow_redirects=True,  # which leaves the token behind where the host is another
+        )
+        self._check_answer(response)
+        return response
+
+    def _check_answer(self, response: Any) -> None:
+        """Raise unless it is an answer, on whose way nobody could change it."""
+        schemes = [hop.url.scheme for hop in (*response.history, response)]
+        if ("https", "http") in pairwise(schemes):
+            raise SourceError(
+                f"{self._what} is redirected from https to http, where anybody on the way could "
+                "change what comes. Check HF_ENDPOINT."
+            )
+        hf_raise_for_status(response)
 
     def _is_wanted(self, path: str) -> bool:
         """Whether a pattern matches; of a document (`README.md`), only its own path does."""
@@ -394,6 +428,13 @@ def _wait_s(response: Any) -> float | None:
         return told
     limit = parse_ratelimit_headers(response.headers)
     return None if limit is None or limit.remaining else float(limit.reset_in_seconds)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port of a URL, whoever logs in there."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", port
 
 
 def _token() -> str | bool:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets.iterable_dataset import ArrowExamplesIterable
 from huggingface_hub.hf_api import RepoFile
-from pydantic import JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from schemas.errors import SourceError
 from schemas.frozen import Frozen
@@ -48,6 +48,7 @@ class HalfRead(Frozen):
     wanted: str
     parts: tuple[RawFile, ...] = ()
     state: dict[str, JsonValue] | None
+    is_cut: bool = Field(description="whether upstream has rows that are not wanted")
     is_whole: bool = False
 
 
@@ -93,7 +94,8 @@ class Stream:
                 self.is_cut = True
                 break
             before = known.get((etag(one), None if max_rows is None else rows))
-            if before is not None:
+            is_known = before is not None and self._is_intact(before)
+            if before is not None and is_known:
                 found = [
                     Obtained(
                         self._named(part, name, number, one),
@@ -105,10 +107,15 @@ class Stream:
                 left = None if max_rows is None else max_rows - rows
                 found = self._read(one, name, left, tally)
             rows += sum(part.file.rows or 0 for part in found)
-            self.is_cut |= before is not None and rows == max_rows  # it may have more
+            self.is_cut |= is_known and rows == max_rows  # it may have more
             obtained += found
             tally.at(name, one.size)
         return obtained
+
+    def _is_intact(self, before: Before) -> bool:
+        """Whether every byte of a file's parts is in the lake as it came."""
+        keys = ((self.raw.key_of(before.digest, part.name), part.sha256) for part in before.parts)
+        return all(self.raw.lake.is_intact(key, sha256) for key, sha256 in keys)
 
     def _check_space(self, listed: Sequence[RepoFile], known: Known) -> None:
         """See that there is room for all files, where all of each is kept and its size is known."""
@@ -134,6 +141,7 @@ class Stream:
         half = _half_read(folder, digest_of([wanted, LIBRARIES]))
         if not half.is_whole:
             half = self._go_on(one, name, limit, folder, half, tally)
+        self.is_cut |= half.is_cut
         return [
             Obtained(self._named(part, name, number, one), path=folder / part.name)
             for number, part in enumerate(half.parts)
@@ -168,11 +176,11 @@ class Stream:
                 wanted=half.wanted,
                 parts=(*half.parts, part),
                 state=stream.state_dict(),
+                is_cut=total < table.rows,
                 is_whole=done >= total or not rows,
             )
             _write(folder / "half.json", half)
             tally.at(name, one.size * done // max(total, 1))
-        self.is_cut = self.is_cut or total < table.rows
         return half
 
     def _named(self, part: RawFile, name: str, number: int, one: RepoFile) -> RawFile:
@@ -294,16 +302,17 @@ def _write_part(path: Path, schema: pa.Schema, batches: Iterator[pa.Table], rows
 
 def _half_read(folder: Path, wanted: str) -> HalfRead:
     """What a run that was cut left in `folder`, if all of it is there and is what is wanted now."""
+    nothing = HalfRead(wanted=wanted, state=None, is_cut=False)
     try:
         half = HalfRead.model_validate_json((folder / "half.json").read_bytes())
     except (FileNotFoundError, ValidationError):
-        return HalfRead(wanted=wanted, state=None)
+        return nothing
     parts = [folder / part.name for part in half.parts]
     whole = all(
         path.is_file() and path.stat().st_size == part.size_bytes
         for path, part in zip(parts, half.parts, strict=True)
     )
-    return half if whole and half.wanted == wanted else HalfRead(wanted=wanted, state=None)
+    return half if whole and half.wanted == wanted else nothing
 
 
 def _write(path: Path, half: HalfRead) -> None:

@@ -15,8 +15,12 @@ _TRAILING_NUMBER = re.compile(r"#(?=\d+$)")  # the object store keeps such names
 
 
 def kept_name(path: PurePosixPath) -> str:
-    """A relative path as the lake keeps it: control characters, which no key may have, become _."""
-    name = _UNKEEPABLE.sub("_", "/".join(path.parts))
+    """A path as the lake keeps it: relative, for roots and `..` go, and with characters for keys.
+
+    Control characters, which no key may have, become _.
+    """
+    parts = [part for part in path.parts if part not in (path.root, "..")]
+    name = _UNKEEPABLE.sub("_", "/".join(parts))
     return _TRAILING_NUMBER.sub("_", name)
 
 

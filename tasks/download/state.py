@@ -27,7 +27,7 @@ class Part(Frozen):
 class Half(Frozen):
     """What is known of a file that is half-way there: its validators, its size and its parts.
 
-    Without parts, the bytes that are there are the first ones of the file.
+    Without parts, the bytes that are there are the first ones of the file, `first_bytes` of them.
     """
 
     etag: str | None = None
@@ -35,6 +35,7 @@ class Half(Frozen):
     size_bytes: int | None = None
     encoded: bool = Field(False, description="what is written is not what was sent")
     parts: tuple[Part, ...] = ()
+    first_bytes: int = Field(0, ge=0)
 
     @property
     def resumable_by(self) -> str | None:
@@ -48,8 +49,8 @@ class Half(Frozen):
 
     @property
     def done_bytes(self) -> int:
-        """Bytes of the parts that are there."""
-        return sum(part.done_bytes for part in self.parts)
+        """Bytes that are there."""
+        return self.first_bytes + sum(part.done_bytes for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,10 @@ class Transfer:
         if half.parts:
             return _started_parts(half, size_bytes)
         whole_bytes = half.size_bytes
-        if half.resumable_by is None or not 0 < size_bytes <= (whole_bytes or size_bytes):
+        there_bytes = min(size_bytes, half.first_bytes)
+        if half.resumable_by is None or size_bytes > (whole_bytes or size_bytes) or not there_bytes:
             return 0, None
-        return (size_bytes - 1 if size_bytes == whole_bytes else size_bytes), half
+        return (there_bytes - 1 if there_bytes == whole_bytes else there_bytes), half
 
     def save(self, half: Half) -> None:
         """Write what is known, replacing it at once: a kill leaves the old or the new."""

@@ -5,8 +5,10 @@ validator by which it can tell that the bytes are still the same (RFC 9110, 13.1
 """
 
 import hashlib
+import os
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 import httpx
@@ -30,6 +32,8 @@ from tasks.download.raw import RawFolder
 from tasks.download.segments import Apart, Splitting, fetch_parts, worth_splitting
 from tasks.download.state import Half, Transfer
 from tasks.lake import CHUNK_BYTES
+
+SAVE_EVERY_S = 1.0
 
 
 def fetch_file(
@@ -127,21 +131,20 @@ def _receive(
     tally: Tally,
 ) -> RawFile:
     """Write the body after the bytes that are there; the file, once it is whole."""
-    done_bytes = there_bytes
     digest = hashlib.sha256()
     with transfer.data.open("r+b" if there_bytes else "wb") as file:
         for chunk in _chunks(file, there_bytes):
             digest.update(chunk)
         file.truncate()
-        transfer.save(half)
-        pace = Pace(transfer.what, line.patience)
-        for chunk in response.iter_bytes():
-            line.stop.check()
-            file.write(chunk)
-            digest.update(chunk)
-            done_bytes += len(chunk)
-            pace.add(len(chunk))
-            tally.at(transfer.name, done_bytes)
+        with _Claim.of(transfer, half, file, there_bytes) as claim:
+            pace = Pace(transfer.what, line.patience)
+            for chunk in response.iter_bytes():
+                line.stop.check()
+                claim.write(chunk)
+                digest.update(chunk)
+                pace.add(len(chunk))
+                tally.at(transfer.name, claim.done_bytes)
+    done_bytes = claim.done_bytes
     _check_length(response, transfer, done_bytes, half)
     return RawFile(
         name=transfer.name,
@@ -151,6 +154,46 @@ def _receive(
         etag=half.etag,
         last_modified=half.last_modified,
     )
+
+
+@dataclass
+class _Claim:
+    """The first bytes of an open file, and how many of them are known to be on the disk."""
+
+    transfer: Transfer
+    half: Half
+    file: BinaryIO
+    done_bytes: int
+    _saved_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, transfer: Transfer, half: Half, file: BinaryIO, there_bytes: int) -> "_Claim":
+        """Claim the bytes that are there already, and no others."""
+        claim = cls(transfer, half, file, there_bytes)
+        transfer.save(half.model_copy(update={"first_bytes": there_bytes}))
+        return claim
+
+    def __enter__(self) -> "_Claim":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._save()
+
+    def write(self, chunk: bytes) -> None:
+        """Put a chunk after what is there."""
+        self.file.write(chunk)
+        self.done_bytes += len(chunk)
+        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
+            self._save()
+
+    def _save(self) -> None:
+        """Claim what is there, after it was brought to the disk; nobody goes on with the others."""
+        if self.half.resumable_by is None:
+            return
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.transfer.save(self.half.model_copy(update={"first_bytes": self.done_bytes}))
+        self._saved_at = time.monotonic()
 
 
 def _chunks(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:

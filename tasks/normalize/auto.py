@@ -30,6 +30,8 @@ MORE = ("input", "context")
 RATIONALES = ("explanation", "rationale", "chain_of_thought", "reasoning")
 TALKS = ("conversations", "conversation", "dialogue", "dialog")
 OPTIONS = ("options", "choices")
+STEMS = ("question", "question_stem")
+KEYS = ("answer", "answerKey")
 PASSAGES = ("contexts", "CONTEXTS", "context")
 _PAIR = ("instruction", "output")
 _RATIONALE = ("question", "answer", "explanation")
@@ -127,7 +129,12 @@ SIGNS = (
     Sign(Layout.PREFERENCE, {}, _is_judged),
     Sign(Layout.MESSAGES, {"messages": ("messages",)}, _is_chat),
     Sign(Layout.SHAREGPT, {"conversations": TALKS}, _is_talk),
-    Sign(Layout.MULTIPLE_CHOICE, {"question": ("question",)}, _has_options, {"options": OPTIONS}),
+    Sign(
+        Layout.MULTIPLE_CHOICE,
+        {"question": STEMS},
+        _has_options,
+        {"options": OPTIONS, "answer": KEYS},
+    ),
     Sign(Layout.QUESTION_CONTEXTS, {"question": ("question", "QUESTION"), "contexts": PASSAGES}),
     Sign(Layout.COT, {"question": ASKED, "answer": ("answer",), "explanation": RATIONALES}),
     Sign(Layout.COT, _each(_COLUMNS[:3]), without=_COLUMNS[3:], fields=_RATIONALE),
@@ -150,7 +157,7 @@ KNOWN = (
 
 def names_in(source: Source) -> tuple[str, ...]:
     """Every name that is looked for in rows whose layout nobody knows yet."""
-    others = (*ASKED, *ANSWERED, *MORE, *RATIONALES, *TALKS, *OPTIONS, *PASSAGES)
+    others = (*ASKED, *ANSWERED, *MORE, *RATIONALES, *TALKS, *OPTIONS, *STEMS, *KEYS, *PASSAGES)
     return _names(*every_name(source.columns), *others, *_FIELDS, *_COLUMNS)
 
 

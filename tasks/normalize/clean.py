@@ -31,6 +31,8 @@ from tasks.normalize.signs import (
 )
 
 ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});"
+_MENDED_BEFORE = frozenset("\r\ufeff")  # and NUL, which no entity names
+_LOST_BY_NAME = ("&#xfffd;", "&#65533;")
 LOST_CHARACTER = "\N{REPLACEMENT CHARACTER}"
 _DIRT_IN_CODE = NUL | RETURN | MARK | LOST | SPACED  # most texts have none of it
 _DIRT = _DIRT_IN_CODE | AMPERSAND | WRITTEN_OUT | LATIN
@@ -101,11 +103,21 @@ def _name_entities(texts: pl.Series) -> pl.Series:
     found = texts.str.extract_all(ENTITY).explode().drop_nulls().unique().sort()
     named = {entity: html.unescape(entity) for entity in found}
     known = {entity: text for entity, text in named.items() if _names_one(entity, text)}
-    return texts.str.replace_many(list(known), list(known.values())) if known else texts
+    if not known:
+        return texts
+    mended = texts.str.replace_many(list(known), list(known.values()))
+    if _MENDED_BEFORE.isdisjoint(known.values()):
+        return mended
+    return _line_feeds(_without_byte_order_marks(mended))
 
 
 def _names_one(entity: str, text: str) -> bool:
-    """Whether the whole entity is known, and not only a beginning of it (`&notit;`)."""
+    """Whether the whole entity is known, and not only a beginning of it (`&notit;`).
+
+    One of NUL, of a surrogate or beyond Unicode names no character: HTML puts U+FFFD in its place.
+    """
+    if text == LOST_CHARACTER:
+        return entity.lower() in _LOST_BY_NAME
     return text != entity and not text.endswith(";")
 
 

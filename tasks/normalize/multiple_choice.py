@@ -1,5 +1,6 @@
 """Multiple choice: question, options, answer, and an explanation where there is one."""
 
+import string
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,11 +12,19 @@ from tasks.normalize.raw import Piece
 from tasks.normalize.scan import ELEMENT, NESTED
 from tasks.normalize.turns import PROBLEMS, Parsed, paragraphs, turns_of
 
-LETTERS = "ABCDEFGHIJ"
+LETTERS = string.ascii_uppercase
 OPTION_COLUMNS = ("opa", "opb", "opc", "opd", "ope")
 UNLABELLED = -1
 
 _NUMBER = r"^(-?\d+)(?:\.0+)?$"  # a column of whole numbers with gaps may come as 1.0
+_LETTER = r"^\(?([A-Za-z])\)?\.?$"
+_LETTERED = {letter: place for place, letter in enumerate(LETTERS)}
+_LETTERED |= {letter.lower(): place for letter, place in _LETTERED.items()}
+_COUNTED = {str(number): number for number in range(len(LETTERS) + 1)}
+_TEXTS = ("text", "value", "option", "content", "choice")
+_LABELS = ("label", "key", "letter", "id")
+_EMPTY = r'^(?:\[\s*\]|\{\s*\})$|"text"\s*:\s*\[\s*\]'
+_OPTIONS = pl.Schema({"row": pl.UInt32, "place": pl.Int64, "label": pl.String, "option": pl.String})
 _SIGHTINGS = pl.Schema(
     {
         "file": pl.String,
@@ -59,9 +68,11 @@ def first_option(source: str, pieces: Iterable[Piece]) -> int:
 def multiple_choice_turns(rows: pl.DataFrame, first_option: int = 1) -> Parsed:
     """The question with its lettered options, then `B. the option` and the explanation.
 
-    One row per row of the batch: `row`, `question`, `options` (an object by letter or a list),
-    `OPTION_COLUMNS`, `answer`, `explanation`. The answer is a letter, the text of an option, or a
-    number, where `first_option` is the number of option A; null and -1 mean that it is not told.
+    One row per row of the batch: `row`, `question`, `options`, `OPTION_COLUMNS`, `answer`,
+    `explanation`. Options are an object by letter or number, a list of texts or of objects with a
+    text and perhaps a label, or an object of two lists, `text` and `label`. The answer is a label,
+    a letter, the text of an option, or a number, where `first_option` is the number of option A;
+    null and -1 mean that it is not told.
     """
     options, problems = _options(rows)
     asked = rows.select("row", "question", "explanation", *_answer())
@@ -75,12 +86,12 @@ def multiple_choice_turns(rows: pl.DataFrame, first_option: int = 1) -> Parsed:
     unlabelled = (pl.col("number") == UNLABELLED).fill_null(False)
     known = pl.col("answer").is_not_null() & ~unlabelled
     number = known & pl.col("answer").str.contains(_NUMBER) & pl.col("chosen").is_null()
-    outside = told.filter(number & pl.col("listing").is_not_null()).select(
+    letter = known & pl.col("answer").str.contains(_LETTER) & pl.col("chosen").is_null()
+    counted = pl.when(number).then(pl.lit(f", which count from {first_option}"))
+    outside = told.filter((number | letter) & pl.col("listing").is_not_null()).select(
         "row",
         message=pl.format(
-            f"answer {{}} is not one of the {{}} options, which count from {first_option}",
-            "answer",
-            "count",
+            "answer {} is not one of the {} options{}", "answer", "count", counted.fill_null("")
         ),
     )
     said = pl.when(known).then(pl.coalesce("chosen", "answer"))
@@ -102,64 +113,148 @@ def _answer() -> tuple[pl.Expr, pl.Expr]:
 
 
 def _options(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One row per option: `row`, `place`, `letter`, `option`, `numbered`; PROBLEMS of bad options.
+    """One row per option: `row`, `place`, `letter`, `label`, `option`, `numbered`; and PROBLEMS.
 
-    `place` counts from 0 and leaves out none that is null; sorted by row and place. `numbered` is
-    true of options in columns of their own: there an answer `2` is never a text.
+    `place` counts from 0 and leaves out none that is null; sorted by row and place. `label` is what
+    the source calls an option where that is no letter of an object's key. `numbered` is true of
+    options in columns of their own: there an answer `2` is never a text.
     """
+    separate = _in_columns(rows)
+    told = pl.col("options").str.strip_prefix(NESTED).str.strip_chars()
+    given = rows.select("row", options=told).filter(told != "")
+    is_object = pl.col("options").str.starts_with("{")
+    nested, problems = _in_objects(given.filter(is_object))
+    listed, others = _in_lists(given.filter(~is_object))
+    both = pl.concat([nested, listed]).drop_nulls("option")
+    options = pl.concat(
+        [separate.with_columns(numbered=True), both.with_columns(numbered=False)]
+    ).with_columns(pl.col("option").str.strip_chars(), letter=_letter())
+    found = pl.concat([problems, others, _unnamed(given, both), _too_many(options)])
+    return options.sort("row", "place"), found.unique("row", keep="first", maintain_order=True)
+
+
+def _letter() -> pl.Expr:
+    """The letter before an option: its label, if that is one, or that of its place."""
+    own = pl.col("label").str.extract(_LETTER).str.to_uppercase()
+    of_place = pl.col("place").replace_strict(
+        dict(enumerate(LETTERS)), default="?", return_dtype=pl.String
+    )
+    return pl.coalesce(own, of_place)
+
+
+def _in_columns(rows: pl.DataFrame) -> pl.DataFrame:
+    """_OPTIONS of the options that have columns of their own."""
+    columns = {column: place for place, column in enumerate(OPTION_COLUMNS)}
     wide = rows.select("row", *OPTION_COLUMNS).unpivot(
         index="row", variable_name="place", value_name="option"
     )
-    columns = {column: place for place, column in enumerate(OPTION_COLUMNS)}
-    separate = wide.with_columns(pl.col("place").replace_strict(columns, return_dtype=pl.Int64))
-    given = rows.select("row", "options").filter(pl.col("options").str.strip_chars() != "")
-    objects = given.filter(pl.col("options").str.starts_with(f"{NESTED}{{"))
-    by_letter, _ = explode_json(objects["options"], tuple(LETTERS))
-    lettered = (
-        by_letter.with_columns(row=objects["row"].gather(by_letter[PARENT]))
-        .drop(PARENT)
-        .unpivot(index="row", variable_name="place", value_name="option")
-        .with_columns(
-            pl.col("place").replace_strict(
-                {letter: place for place, letter in enumerate(LETTERS)}, return_dtype=pl.Int64
-            )
+    place = pl.col("place").replace_strict(columns, return_dtype=pl.Int64)
+    return _as_options(wide.with_columns(place)).drop_nulls("option")
+
+
+def _in_objects(given: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """_OPTIONS of objects by letter or number, or of two lists; PROBLEMS of what is no JSON."""
+    keys = (*_LETTERED, *_COUNTED)
+    values, whole = explode_json(given["options"], (*keys, "text", "label"))
+    values = values.with_columns(row=given["row"].gather(values[PARENT]))
+    there = [key for key in keys if values[key].null_count() < values.height]
+    by_key = (
+        values.select("row", *there)
+        .unpivot(index="row", variable_name="label", value_name="option")
+        .drop_nulls("option")
+    )
+    number = pl.col("label").replace_strict(_COUNTED, default=None, return_dtype=pl.Int64)
+    first = pl.min_horizontal(number.min().over("row"), 1)
+    place = pl.col("label").replace_strict(_LETTERED, default=None, return_dtype=pl.Int64)
+    keyed = by_key.with_columns(
+        place=pl.coalesce(place, number - first), label=pl.when(place.is_null()).then("label")
+    )
+    return pl.concat([_as_options(keyed), _in_two_lists(values)]), _no_json(given, whole)
+
+
+def _in_two_lists(values: pl.DataFrame) -> pl.DataFrame:
+    """_OPTIONS of rows with a list of texts, `text`, and one of labels, `label`, beside it."""
+    columns = {}
+    for name in ("text", "label"):
+        lists = values.select("row", name).filter(pl.col(name).str.starts_with(f"{NESTED}["))
+        elements, _ = explode_json(lists[name], (ELEMENT,))
+        columns[name] = elements.select(
+            row=lists["row"].gather(elements[PARENT]),
+            place=pl.int_range(pl.len()).over(PARENT),
+            value=ELEMENT,
         )
+    both = columns["text"].join(
+        columns["label"], on=["row", "place"], how="left", maintain_order="left", suffix="_label"
     )
-    lists = given.filter(~pl.col("options").str.starts_with(f"{NESTED}{{"))
-    elements, whole = explode_json(lists["options"], (ELEMENT, "value", "text"))
+    return _as_options(both.rename({"value": "option", "value_label": "label"}))
+
+
+def _in_lists(given: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """_OPTIONS of lists of texts or of objects; PROBLEMS of what is no list."""
+    elements, whole = explode_json(given["options"], (ELEMENT, *_TEXTS, *_LABELS))
     listed = elements.select(
-        row=lists["row"].gather(elements[PARENT]),
+        row=given["row"].gather(elements[PARENT]),
         place=pl.int_range(pl.len()).over(PARENT),
-        option=pl.coalesce(ELEMENT, "value", "text"),
+        label=pl.coalesce(_LABELS),
+        option=pl.coalesce(ELEMENT, *_TEXTS),
     )
-    problems = lists.filter(~whole).select(
-        "row", message=pl.lit("options are neither a list nor an object")
+    return _as_options(listed), _no_json(given, whole)
+
+
+def _as_options(options: pl.DataFrame) -> pl.DataFrame:
+    """_OPTIONS, without labels where none are told."""
+    if "label" not in options.columns:
+        options = options.with_columns(label=pl.lit(None, pl.String))
+    return options.select(_OPTIONS.names()).cast(_OPTIONS)
+
+
+def _no_json(given: pl.DataFrame, whole: pl.Series) -> pl.DataFrame:
+    message = pl.lit("options are neither a list nor an object")
+    return given.filter(~whole).select("row", message=message).cast(PROBLEMS)
+
+
+def _unnamed(given: pl.DataFrame, options: pl.DataFrame) -> pl.DataFrame:
+    """PROBLEMS: the rows that are given options, none of which is found."""
+    silent = given.filter(
+        ~pl.col("row").is_in(options["row"].implode()), ~pl.col("options").str.contains(_EMPTY)
     )
-    every = pl.concat(
-        part.select("row", "place", "option", numbered=pl.lit(part is separate))
-        for part in (separate, lettered, listed)
-    ).drop_nulls("option")
-    letters = dict(enumerate(LETTERS))
-    options = every.with_columns(
-        pl.col("option").str.strip_chars(),
-        letter=pl.col("place").replace_strict(letters, default="?", return_dtype=pl.String),
+    message = pl.lit(
+        "options are known by no name that tells them: expected a list of texts, or of objects "
+        f"with {', '.join(_TEXTS)}; or an object by letter or number, or of text and label"
     )
-    return options.sort("row", "place"), problems.cast(PROBLEMS)
+    return silent.select("row", message=message).cast(PROBLEMS)
+
+
+def _too_many(options: pl.DataFrame) -> pl.DataFrame:
+    """PROBLEMS: the rows whose options are more than the letters."""
+    last = options.group_by("row", maintain_order=True).agg(count=pl.col("place").max() + 1)
+    message = pl.format("there are {} options, and letters for no more than 26", "count")
+    return last.filter(pl.col("count") > len(LETTERS)).select("row", message=message).cast(PROBLEMS)
 
 
 def _beside(asked: pl.DataFrame, options: pl.DataFrame) -> pl.DataFrame:
-    """The options with the `answer` and `number` of their row, and whether it is their text."""
+    """The options with the `answer` and `number` of their row, and what the answer is to them.
+
+    `same_text` and `same_label` say that it is theirs; where labels are numbers, those are what an
+    answer that is a number means, and `number` is null.
+    """
     same_text = (pl.col("option") == pl.col("answer")) & ~pl.col("numbered")
+    same_label = pl.col("label").str.to_lowercase() == pl.col("answer").str.to_lowercase()
+    as_number = pl.col("label").str.extract(_NUMBER).cast(pl.Int64, strict=False)
     return options.join(
         asked.select("row", "answer", "number"), on="row", how="inner", maintain_order="left"
-    ).with_columns(same_text=same_text.fill_null(False))
+    ).with_columns(
+        pl.when(as_number.is_null()).then("number"),
+        same_text=same_text.fill_null(False),
+        same_label=(same_label | (as_number == pl.col("number"))).fill_null(False),
+    )
 
 
 def _chosen(asked: pl.DataFrame, options: pl.DataFrame, first_option: int) -> pl.DataFrame:
     """One row per row whose answer is one of its options: `row`, `chosen`, letter and text."""
-    letter = pl.col("answer").str.extract(r"^\(?([A-Ja-j])\)?\.?$").str.to_uppercase()
+    letter = pl.col("answer").str.extract(_LETTER).str.to_uppercase()
     meant = (pl.col("letter") == letter) | (pl.col("place") + first_option == pl.col("number"))
-    evidence = pl.when("same_text").then(2).when(meant).then(1)
+    evidence = pl.when("same_label").then(3).when("same_text").then(2).when(meant).then(1)
     return (
         _beside(asked, options)
         .with_columns(evidence=evidence)

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import polars as pl
-
 from schemas.source import Source
-from tasks.normalize.columnar import is_columnar, read_columnar
+from tasks.normalize.columnar import FAILURES, is_columnar, read_columnar
 from tasks.normalize.containers import is_json
 from tasks.normalize.delimited import delimiter_of, has_header, read_delimited
 from tasks.normalize.json_rows import read_json
@@ -57,13 +55,11 @@ def _read_plain(path: Path, sought: Sought) -> Iterator[Batch]:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if is_columnar(head):
-            given = 0
             try:
-                for given, batch in enumerate(read_columnar(path, sought.wanted), 1):  # noqa: B007
-                    yield batch
+                yield from read_columnar(path, sought.wanted)
                 return
-            except (pl.exceptions.PolarsError, OSError) as error:
-                if given or is_binary(head) or not is_json(head):
+            except FAILURES as error:  # nothing was read then
+                if is_binary(head) or not is_json(head):
                     yield _unreadable(head, sought, f"the columns cannot be read: {error}")
                     return
         # Not closed by hand: an error may still hold views of it, and then closing raises another.

@@ -224,6 +224,41 @@ def test_of_packed_files_on_this_machine_the_beginning_is_unpacked(
             assert len(last) <= MOST
 
 
+# fmt: off
+NAMESAKES = {  #      names of a receipt              names of the head
+    "packed first":  (("d.json.gz", "d.json"),       ("d.json.gz", "d.json")),
+    "packed last":   (("d.json", "d.json.gz"),       ("d.json", "d.json.gz")),
+    "packed twice":  (("d.json.bz2", "d.json.gz"),   ("d.json", "d.json.gz")),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("names", "found_names"), NAMESAKES.values(), ids=NAMESAKES)
+def test_no_file_takes_the_name_of_another_when_it_is_unpacked(
+    server: Server,
+    lake: Lake,
+    patience: Patience,
+    names: tuple[str, ...],
+    found_names: tuple[str, ...],
+):
+    packers = {".gz": gzip.compress, ".bz2": bz2.compress}
+    urls = []
+    for number, name in enumerate(names):
+        body = packers.get(Path(name).suffix, bytes)(b'{"n": %d}\n' % number)
+        urls.append(server.answer(f"/{number}/{name}", File(body, '"1"')))
+    download(http(*urls), lake, patience=patience)
+
+    with head(http(*urls), lake, MOST, patience) as found:
+        assert (found.names, found.cut) == (found_names, False)
+        assert all(path.is_file() for path in found.paths)
+        assert [unpacked(path) for path in found.paths] == [b'{"n": 0}\n', b'{"n": 1}\n']
+
+
+def unpacked(path: Path) -> bytes:
+    body = path.read_bytes()
+    return gzip.decompress(body) if body.startswith(b"\x1f\x8b") else body
+
+
 @pytest.mark.parametrize("body", [LINES, b"\x1f\x8b\x08 not", b""], ids=["plain", "bad", "empty"])
 def test_what_is_packed_in_name_only_is_left_to_who_reads_it(
     lake: Lake, tmp_path: Path, body: bytes

@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import hashlib
 import logging
+import os
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from tasks.download.content import not_data
 from tasks.download.fetch import download
 from tasks.download.hosts import Hosts
 from tasks.download.patience import Patience
-from tasks.download.state import Transfer
+from tasks.download.state import Half, Transfer
 from tasks.lake import Lake
 from tests.download.server import Answer, File, Request, Server
 
@@ -226,6 +227,49 @@ def test_the_next_run_resumes_what_the_last_one_left(
 
     assert server.asked("Range") == ["bytes=1000-"]
     assert lake.read(f"{receipt.uri}/a.json") == DATA
+
+
+def test_bytes_that_were_not_yet_on_the_disk_are_asked_for_again(
+    server: Server, lake: Lake, patience: Patience
+):
+    url = server.answer("/a.json", File(DATA, etag='"one"', cut_after=1000), Answer(404))
+    with pytest.raises(SourceMissing):
+        download(http(url), lake, patience=patience)
+    (data,) = Path(lake.folder).glob("raw/corpus/partial/*/0.data")
+    data.write_bytes(data.read_bytes() + bytes(500))  # as after a power cut: a length, no bytes
+    server.answer("/a.json", File(DATA, etag='"one"'))
+    server.requests.clear()
+
+    receipt = download(http(url), lake, patience=patience)
+
+    assert server.asked("Range") == ["bytes=1000-"]
+    assert lake.read(f"{receipt.uri}/a.json") == DATA
+
+
+def test_data_is_on_the_disk_before_it_is_claimed(
+    server: Server, lake: Lake, patience: Patience, monkeypatch: pytest.MonkeyPatch
+):
+    url = server.answer("/a.json", File(DATA, etag='"one"', cut_after=1000), File(DATA, '"one"'))
+    on_disk: dict[int, int] = {}
+    claims: list[tuple[int, int]] = []
+    fsync, save = os.fsync, Transfer.save
+
+    def synced(file: int) -> None:
+        fsync(file)
+        on_disk[os.fstat(file).st_ino] = os.fstat(file).st_size
+
+    def saved(transfer: Transfer, half: Half) -> None:
+        claims.append((half.done_bytes, on_disk.get(transfer.data.stat().st_ino, 0)))
+        save(transfer, half)
+
+    monkeypatch.setattr("os.fsync", synced)
+    monkeypatch.setattr(Transfer, "save", saved)
+    monkeypatch.setattr("tasks.download.transfer.SAVE_EVERY_S", 0.0)
+
+    download(http(url), lake, patience=patience)
+
+    assert all(claimed <= there for claimed, there in claims)
+    assert {1000, len(DATA)} <= {claimed for claimed, _ in claims}
 
 
 def test_a_whole_file_is_not_downloaded_again_because_its_neighbour_failed(

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 from huggingface_hub import constants
 
 from schemas.errors import SourceError, SourceMissing, SourceUnreachable
 from schemas.source import Source
 from tasks.download.fetch import download
+from tasks.download.head import head
 from tasks.download.hosts import Hosts
 from tasks.download.patience import Patience
 from tasks.lake import Lake
@@ -162,6 +164,155 @@ def test_a_listing_is_read_to_its_last_page(hub: Hub, lake: Lake, patience: Pati
     receipt = download(dataset(), lake, patience=patience)
 
     assert [file.name for file in receipt.files] == ["data/a.json", "data/b.json"]
+
+
+@pytest.mark.parametrize("path", ["{}/pwned.json", "/{}/pwned.json", "a/../../pwned.json"])
+def test_a_listing_that_leaves_the_repository_is_refused(
+    hub: Hub, lake: Lake, patience: Patience, tmp_path: Path, path: str
+):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    path = path.format(outside)
+    hub.publish(REPO, Commit(ONE, {"data/z.json": b"{}"}))
+    entry = {"type": "file", "oid": git_id(b"{}"), "size": 2, "path": path}
+    hub.answer(TREE, [entry])
+    hub.server.answer(f"{RESOLVE}/{path}", File(b"{}"))
+
+    said = r"lists '.*pwned\.json', which is no path in it"
+    with pytest.raises(SourceError, match=said):
+        download(dataset(), lake, patience=patience)
+    with pytest.raises(SourceError, match=said), head(dataset(), lake, patience=patience):
+        pass
+    assert not list(outside.iterdir())
+
+
+def further(hub: Hub, link: str) -> None:
+    """Let the listing go on at a link."""
+    entry = {"type": "file", "oid": git_id(b"{}"), "size": 2, "path": "a.json"}
+    headers = {"Link": f'<{link}>; rel="next"'}
+    hub.server.answer(TREE, Answer(body=json.dumps([entry]).encode(), headers=headers))
+    hub.server.answer(f"{RESOLVE}/a.json", File(b"{}"))
+
+
+def test_a_listing_does_not_go_on_at_another_host_which_sees_no_token(
+    hub: Hub, lake: Lake, patience: Patience, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.publish(REPO, Commit(ONE, {"a.json": b"{}"}))
+    with Server().running() as other:
+        other.answer("/more", Answer(body=b"[]"))
+        port = hub.server.url.rpartition(":")[2]
+        elsewhere = (f"{other.url}/more", f"{hub.storage}/more", f"https://127.0.0.1:{port}/more")
+        for link in (*elsewhere, f"{hub.server.url}@localhost/more", "//localhost/more"):
+            further(hub, link)
+            hub.asked()
+
+            with pytest.raises(SourceError, match="goes on at another host") as caught:
+                download(dataset(), lake, patience=patience)
+
+            assert hub.asked() == [f"GET {INFO}", f"GET {TREE}"]
+            assert "hush" not in str(caught.value)
+        assert other.requests == []
+
+
+@pytest.mark.parametrize("link", ["{}/more?cursor=x", "/more?cursor=x", "?cursor=x"])
+def test_a_listing_goes_on_wherever_the_same_host_says(
+    hub: Hub, lake: Lake, patience: Patience, link: str
+):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"{}"}))
+    further(hub, link.format(hub.server.url))
+    more = Answer(body=b"[]", headers={"Content-Type": "application/json"})
+    hub.server.answer("/more", more)
+    first = hub.server._scripts[TREE]
+    hub.server.answer(TREE, *first, more)
+
+    assert [file.name for file in download(dataset(), lake, patience=patience).files] == ["a.json"]
+
+
+HOPS = {  # where each redirect of an answer goes, and whether that is refused
+    "nowhere else":        ((), False),
+    "to another host":     (("https://other.test/x",), False),
+    "to http":             (("http://other.test/x",), True),
+    "to http and back":    (("http://other.test/x", "https://other.test/y"), True),
+    "back and forth":      (("https://a.test/x", "http://hub.test/y", "https://hub.test/z"), True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["revision", "tree", "resolve"])
+@pytest.mark.parametrize(("hops", "refused"), HOPS.values(), ids=HOPS)
+def test_no_answer_is_taken_that_came_over_http_though_asked_for_over_https(
+    lake: Lake,
+    patience: Patience,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    hops: tuple[str, ...],
+    refused: bool,
+):
+    entry = {"type": "file", "oid": git_id(b"{}"), "size": 2, "path": "a.json"}
+    answers = {
+        "revision": httpx.Response(200, json={"id": REPO, "sha": ONE}),
+        "tree": httpx.Response(200, json=[entry]),
+        "resolve": httpx.Response(206, content=b"{}", headers={"Content-Range": "bytes 0-1/2"}),
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        url = str(request.url)
+        asked = next((name for name in answers if f"/{name}/" in url), what)
+        places = [None, *hops]
+        number = places.index(url) if url in places else 0
+        if asked == what and number < len(hops):
+            return httpx.Response(302, headers={"Location": hops[number]})
+        return answers[asked]
+
+    client = httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True)
+    monkeypatch.setattr("huggingface_hub.hf_api.get_session", lambda: client)
+    monkeypatch.setattr("tasks.download.hub_repository.get_session", lambda: client)
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.test")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+
+    if refused:
+        with pytest.raises(SourceError, match="redirected from https to http"):
+            download(dataset(), lake, patience=patience)
+    else:
+        assert download(dataset(), lake, patience=patience).files[0].name == "a.json"
+    client.close()
+
+
+def test_a_range_that_is_not_the_one_asked_for_is_told_in_one_sentence(
+    hub: Hub, lake: Lake, patience: Patience
+):
+    hub.publish(REPO, Commit(ONE, {"a.json": b"{}"}))
+    other = Answer(206, b"{}", {"Content-Range": "bytes 5-6/9"})
+    hub.server.answer(f"{RESOLVE}/a.json", other)
+
+    with pytest.raises(SourceError) as caught:
+        download(dataset(), lake, patience=patience)
+
+    assert "  " not in str(caught.value)
+    assert "of 2 bytes, and gave bytes 5-6/9." in str(caught.value)
+
+
+def test_of_a_changed_commit_only_the_bytes_that_are_used_again_are_looked_at(
+    hub: Hub, lake: Lake, patience: Patience, monkeypatch: pytest.MonkeyPatch
+):
+    files = {f"data/{name}.json": f'{{"instruction": "{name}"}}'.encode() for name in "abc"}
+    for sha, number in ((ONE, 1), (TWO, 2), ("3" * 40, 3)):
+        hub.publish(REPO, Commit(sha, files | {"data/c.json": b'{"n": %d}' % number}))
+        download(dataset(), lake, patience=patience)
+    looked_at: list[str] = []
+    sha256 = Lake.sha256
+
+    def seen(lake: Lake, key: str, keep_copy: bool = False) -> str | None:
+        looked_at.append(key)
+        return sha256(lake, key, keep_copy)
+
+    monkeypatch.setattr(Lake, "sha256", seen)
+    hub.publish(REPO, Commit("4" * 40, files | {"data/c.json": b'{"n": 4}'}))
+
+    receipt = download(dataset(), lake, patience=patience)
+
+    assert len(looked_at) == len(set(looked_at)) == 2, "a.json and b.json, once each"
+    assert lake.read(f"{receipt.uri}/data/c.json") == b'{"n": 4}'
 
 
 # fmt: off

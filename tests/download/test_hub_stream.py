@@ -336,6 +336,53 @@ def test_a_killed_stream_goes_on_at_the_next_part(
         assert len(ranges(hub, "a.parquet")) < len(spans)
 
 
+@pytest.mark.parametrize(("max_rows", "cut"), [(50, True), (100, False)])
+def test_a_stream_that_was_killed_after_its_last_part_still_says_that_it_is_cut(
+    hub: Hub, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, max_rows: int, cut: bool
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    with monkeypatch.context() as broken:
+        broken.setattr(RawFolder, "keep", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fetch("data/a.parquet", max_rows=max_rows)
+
+    receipt = fetch("data/a.parquet", max_rows=max_rows)
+
+    assert receipt.upstream.endswith(f" (the first {max_rows} rows)") == cut
+
+
+def test_of_streams_in_the_lake_only_the_parts_that_are_used_again_are_looked_at(
+    hub: Hub, lake: Lake, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+):
+    hub.publish(REPO, Commit(ONE, FILES))
+    fetch("data/a.parquet", "data/b.parquet")
+    looked_at: list[str] = []
+    sha256 = Lake.sha256
+
+    def seen(lake: Lake, key: str, keep_copy: bool = False) -> str | None:
+        looked_at.append(key)
+        return sha256(lake, key, keep_copy)
+
+    monkeypatch.setattr(Lake, "sha256", seen)
+
+    fetch("data/b.parquet", "data/c.parquet")
+
+    assert [key.partition("/data/")[2] for key in looked_at] == [
+        "00000/b.parquet", "00001/b.parquet", "00002/b.parquet"
+    ]  # fmt: skip
+
+
+def test_a_part_in_the_lake_that_is_damaged_is_read_again(hub: Hub, lake: Lake, fetch: Fetch):
+    hub.publish(REPO, Commit(ONE, FILES))
+    first = fetch("data/a.parquet")
+    path = lake.folder / first.uri / first.files[1].name
+    path.write_bytes(bytes(path.stat().st_size))
+    hub.asked()
+
+    assert kept(lake, fetch("data/a.parquet", "data/b.parquet")).equals(rows(0, 200))
+    assert f"GET /datasets/{REPO}/resolve/{ONE}/data/a.parquet" in hub.asked()
+
+
 def test_a_part_that_was_damaged_meanwhile_is_read_again(hub: Hub, lake: Lake, fetch: Fetch):
     hub.publish(REPO, Commit(ONE, FILES))
     hub.refuse(f"/datasets/{REPO}/resolve/{ONE}/data/b.parquet", 404, "EntryNotFound")

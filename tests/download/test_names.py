@@ -71,6 +71,9 @@ KEPT = {  #               path                        kept
     "not UTF-8":         ("a\udcff.json",             "a_.json"),
     "number at the end": ("part#12",                  "part_12"),
     "number before it":  ("part#12.json",             "part#12.json"),
+    "from the root":     ("/etc/passwd",              "etc/passwd"),
+    "from two roots":    ("//etc/passwd",             "etc/passwd"),
+    "climbing":          ("../../a/../b.json",        "a/b.json"),
 }
 # fmt: on
 

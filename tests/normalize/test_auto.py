@@ -39,6 +39,8 @@ ROWS = {  #                       a row, as JSON                                
     "rationale":                ({"question": "q", "answer": "a", "rationale": "so"},                      "cot: question, answer, rationale"),
     "options":                  ({"question": "q", "options": ["a", "b"], "answer": "A"},                  "multiple_choice: question, options, answer"),
     "choices":                  ({"question": "q", "choices": ["a", "b"], "answer": "A"},                  "multiple_choice: question, choices, answer"),
+    "ARC":                      ({"question": "q", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "A"}, "multiple_choice: question, choices, answerKey"),
+    "OpenBookQA":               ({"question_stem": "q", "choices": {"text": ["b", "a"], "label": ["B", "A"]}, "answerKey": "A"}, "multiple_choice: question_stem, choices, answerKey"),
     "option columns":           ({"question": "q", "opa": "a", "opb": "b", "cop": "A", "exp": "x"},        "multiple_choice: question, cop, exp, opa, opb"),
     "contexts":                 ({"question": "q", "contexts": ["x"], "answer": "a"},                      "question_contexts: question, contexts, answer"),
     "one context":              ({"question": "q", "context": "x", "answer": "a"},                         "question_contexts: question, context, answer"),
@@ -59,7 +61,7 @@ def test_the_first_rows_decide_and_the_manifest_says_so(
 
     assert done.manifest.note("layout") == f"{decision} in 3 of 3 rows"
     assert done.records.height == 3
-    assert done.conversations[0][-1][1].startswith(("a", "A. a", "so"))
+    assert done.conversations[0][-1][1].startswith(("a", "A. a", "B. a", "so"))
 
 
 # fmt: off

@@ -27,6 +27,14 @@ CASES = {  #                  text                      prose                   
     "no such entity":        ("&nosuch; &notit;",       "&nosuch; &notit;",     "&nosuch; &notit;"),
     "an ampersand":          ("R&D; a&b",               "R&D; a&b",             "R&D; a&b"),
     "without semicolon":     ("?a=1&lt=2 &amp",         "?a=1&lt=2 &amp",       "?a=1&lt=2 &amp"),
+    "line ends by number":   ("a&#13;&#10;b&#xD;c",      "a\nb\nc",              "a&#13;&#10;b&#xD;c"),
+    "half a line end":       ("a&#13;\nb\r&#10;c",       "a\nb\n\nc",            "a&#13;\nb\n&#10;c"),
+    "a mark by number":      ("a&#xFEFF;&#65279;b",     "ab",                   "a&#xFEFF;&#65279;b"),
+    "NUL by number":         ("a&#0;b&#x0;&lt;",        "a&#0;b&#x0;<",         "a&#0;b&#x0;&lt;"),
+    "surrogates by number":  ("&#xD800;&#57343;&gt;",   "&#xD800;&#57343;>",    "&#xD800;&#57343;&gt;"),
+    "beyond Unicode":        ("&#x110000;&gt;",         "&#x110000;>",          "&#x110000;&gt;"),
+    "the last of Unicode":   ("&#x10FFFD;&#xFFFD;",     "\U0010fffd\ufffd",     "&#x10FFFD;&#xFFFD;"),
+    "inside a fence":        ("&#13;\n```\n&#13;\n```", "```\n&#13;\n```",      "&#13;\n```\n&#13;\n```"),
     "wide space":            ("\u3000中文\u3000",        "中文",                  "\u3000中文"),
 }
 # fmt: on
@@ -61,6 +69,15 @@ def test_rows_that_changed_are_counted_once_for_each_kind(tmp_path: Path) -> Non
     }
 
 
+def test_what_an_entity_names_is_no_dirt_of_the_source(tmp_path: Path) -> None:
+    rows = [{"instruction": "a&#13;&#10;b &#xFEFF;", "output": "&#0;"}]
+
+    done = normalized(tmp_path, json.dumps(rows).encode(), source("alpaca"))
+
+    assert done.conversations == [[("user", "a\nb"), ("assistant", "&#0;")]]
+    assert dict(done.manifest.notes) == {"html_entities": "1", "outer_white_space": "1"}
+
+
 def test_the_source_says_whether_its_rows_are_code(tmp_path: Path) -> None:
     raw = json.dumps([{"instruction": "Indent.", "output": "\n    x = '&lt;'\n    y\n"}]).encode()
 
@@ -81,3 +98,15 @@ def test_text_without_entities_is_clean_after_one_cleaning(texts: list[str], cod
 
     assert twice.equals(once)
     assert not counts
+
+
+@given(
+    st.lists(st.sampled_from(["&#13;", "\r", "\n", "&#xFEFF;", "\ufeff", "&#0;", "\0", "a", " "]))
+)
+def test_no_text_has_dirt_after_one_cleaning_whatever_its_entities_name(pieces: list[str]) -> None:
+    turns = pl.DataFrame({"row": [0], "content": ["".join(pieces)]})
+
+    once, counts = clean(turns, code=False)
+
+    assert not set("\r\0\ufeff\ufffd").intersection(once["content"].item())
+    assert "replacement_characters" not in counts

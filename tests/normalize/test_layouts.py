@@ -119,6 +119,26 @@ CHOICE = {
     "an answer of its own":      ({"question": "Q", "options": ["x", "y"], "answer": "neither"},      [(U, "Q\n\nA. x\nB. y"), (A, "neither")]),
     "no options":                ({"question": "Q", "answer": "x"},                                   [(U, "Q"), (A, "x")]),
     "options that are none":     ({"question": "Q", "options": "x or y", "answer": "x"},              None),
+    "parallel lists":           ({"question": "Q", "options": {"text": ["x", "y"], "label": ["A", "B"]}, "answer": "B"}, [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
+    "numbered labels":          ({"question": "Q", "options": {"label": ["1", "2", "3"], "text": ["x", "3", "z"]}, "answer": "3"}, [(U, "Q\n\nA. x\nB. 3\nC. z"), (A, "C. z")]),
+    "beyond numbered labels":   ({"question": "Q", "options": {"label": ["1", "2"], "text": ["x", "y"]}, "answer": "3"}, None),
+    "labels in another order":  ({"question": "Q", "options": {"label": ["D", "C"], "text": ["x", "y"]}, "answer": "D"}, [(U, "Q\n\nD. x\nC. y"), (A, "D. x")]),
+    "texts without labels":     ({"question": "Q", "options": {"text": ["x", None, "z"]}, "answer": "C"}, [(U, "Q\n\nA. x\nC. z"), (A, "C. z")]),
+    "parallel lists of none":   ({"question": "Q", "options": {"text": [], "label": []}, "answer": "x"}, [(U, "Q"), (A, "x")]),
+    "lower-case keys":          ({"question": "Q", "options": {"a": "x", "b": "y"}, "answer": "b"},   [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
+    "keys of both cases":       ({"question": "Q", "options": {"A": "x", "b": "y"}, "answer": "B"},   [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
+    "numbers for keys":         ({"question": "Q", "options": {"1": "x", "2": "1"}, "answer": 1},     [(U, "Q\n\nA. x\nB. 1"), (A, "A. x")]),
+    "keys from nought":         ({"question": "Q", "options": {"0": "x", "1": "y"}, "answer": "1"},   [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
+    "a letter after J":         ({"question": "Q", "options": {"A": "x", "K": "y", "Z": "z"}, "answer": "z"}, [(U, "Q\n\nA. x\nK. y\nZ. z"), (A, "Z. z")]),
+    "objects of key and option": ({"question": "Q", "options": [{"key": "B", "option": "x"}, {"key": "A", "option": "y"}], "answer": "A"}, [(U, "Q\n\nB. x\nA. y"), (A, "A. y")]),
+    "objects of label and text": ({"question": "Q", "options": [{"label": "A", "text": "x"}, {"label": "B", "text": "y"}], "answer": "B"}, [(U, "Q\n\nA. x\nB. y"), (A, "B. y")]),
+    "objects of other keys":    ({"question": "Q", "options": [{"said": "x"}, {"said": "y"}], "answer": "B"}, None),
+    "keys that are no labels":  ({"question": "Q", "options": {"first": "x", "second": "y"}, "answer": "x"}, None),
+    "options all null":         ({"question": "Q", "options": [None, None], "answer": "x"},           None),
+    "an empty object":          ({"question": "Q", "options": {}, "answer": "x"},                     [(U, "Q"), (A, "x")]),
+    "as many as letters":       ({"question": "Q", "options": [*"abcdefghijklmnopqrstuvwxyz"], "answer": "Z"}, [(U, "Q\n\n" + "\n".join(f"{c.upper()}. {c}" for c in "abcdefghijklmnopqrstuvwxyz")), (A, "Z. z")]),
+    "more than letters":        ({"question": "Q", "options": [str(n) for n in range(27)], "answer": "A"}, None),
+    "a letter beyond the last": ({"question": "Q", "options": ["x", "y"], "answer": "C"},             None),
 }
 CONTEXTS = {
     "contexts, then question":   ({"QUESTION": "Q?", "CONTEXTS": ["c", "d"], "LONG_ANSWER": "Because.", "final_decision": "yes"}, [(U, "c\n\nd\n\nQ?"), (A, "Because.\n\nThe answer is yes.")]),
@@ -140,7 +160,7 @@ def of_pairs(cases: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-TABLES = {
+TABLES: dict[str, dict[str, Any]] = {
     "alpaca": ALPACA,
     "belle": BELLE,
     "dolly": DOLLY,
@@ -326,14 +346,31 @@ def test_answers_that_are_texts_of_options_need_no_number_of_the_first(tmp_path:
     assert [conversation[-1][1] for conversation in done.conversations] == ["B. 2", "7"]
 
 
+LABELLED = {
+    "two lists": {"label": ["1", "2", "3"], "text": ["x", "y", "z"]},
+    "numbers for keys": {"1": "x", "2": "y", "3": "z"},
+    "objects": [{"label": str(n), "text": text} for n, text in enumerate("xyz", 1)],
+}
+
+
+@pytest.mark.parametrize("options", LABELLED.values(), ids=LABELLED)
+def test_answers_that_are_labels_need_no_number_of_the_first(options: Any, tmp_path: Path) -> None:
+    rows = [{"question": "Q", "options": options, "answer": answer} for answer in ("2", 1, 3.0)]
+
+    done = normalized(tmp_path, json.dumps(rows).encode(), source("multiple_choice"))
+
+    said = [conversation[-1][1] for conversation in done.conversations]
+    assert said == ["B. y", "A. x", "C. z"]
+
+
 @pytest.mark.parametrize(
     ("options", "answer", "expected"),
     [
         (["w", None, "y"], 2, "C. y"),
-        ([*"abcdefghijk"], 1, "B. b"),
+        ([*"abcdefghijk"], 10, "K. k"),
         ({"A": "w", "B": None, "C": "y"}, 2, "C. y"),
     ],
-    ids=["an option is null", "more options than letters", "a letter has no option"],
+    ids=["an option is null", "the eleventh", "a letter has no option"],
 )
 def test_a_number_means_the_place_of_an_option_whatever_the_others_are(
     options: object, answer: int, expected: str, tmp_path: Path
