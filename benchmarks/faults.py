@@ -8,7 +8,7 @@
 named. The refresh runs in a process group of its own, which is killed with SIGKILL at a moment
 drawn from the time that an undisturbed one takes. Every version that can be seen then has to be
 whole; after another refresh, undisturbed, the digest has to be that of the first round, and after
-`gc` nothing may be left that belongs to no version.
+`gc --fresh 0` nothing may be left that belongs to no version.
 """
 
 import argparse
@@ -24,13 +24,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.corpora import read_manifest, version_key, versions
+from tasks.corpora import corpus_key, files_of, read_manifest, version_key, versions
 from tasks.lake import Lake
 from tasks.publish.verify import problems
+from tasks.stages import read_receipt, receipt_key
 from tests.object_store.s3_server import serving
 
 WINNOW = (sys.executable, "-m", "flows")
 LIMIT_S = 600
+RECEIPT = "/receipt.json"
+KEPT = ("/latest.json", "/unchanged.json", "/upstream.json", ".lock")
 
 
 @dataclass
@@ -77,12 +80,50 @@ def half_versions(lake: Lake, corpus: str) -> int:
 
 
 def orphans(lake: Lake, corpus: str) -> list[str]:
-    """What `gc` has left though no version, pointer or claim is it."""
-    collected = [*WINNOW, "--lake", lake.uri, "gc", "--keep", "9", "--apply"]
+    """What `gc` has left though no version, stage, download, pointer or claim is it.
+
+    Beside the keys these are files that no listing shows: of scratch folders, and half-written.
+    """
+    collected = [*WINNOW, "--lake", lake.uri, "gc", "--keep", "9", "--fresh", "0", "--apply"]
     subprocess.run(collected, check=True, capture_output=True, timeout=LIMIT_S)
-    mine = tuple(f"{version_key(corpus, one)}/" for one in versions(lake, corpus))
-    found = [key for key in lake.keys("corpora") if "/v" in key or "/staging/" in key]
-    return [key for key in found if not key.startswith(mine) and "/claims/" not in key]
+    known, kept = _of_versions(lake, corpus) | _of_stages(lake), _kept_folders(lake, corpus)
+    left = [key for key in _all_files(lake) if not key.endswith(KEPT) and key not in known]
+    return [key for key in left if not key.startswith(kept)]
+
+
+def _of_versions(lake: Lake, corpus: str) -> set[str]:
+    """Every file that a manifest names."""
+    manifests = [read_manifest(lake, corpus, one) for one in versions(lake, corpus)]
+    return {
+        f"{version_key(corpus, one.version)}/{name}" for one in manifests for name in files_of(one)
+    }
+
+
+def _of_stages(lake: Lake) -> set[str]:
+    """Every file that the receipt of a stage names, and the receipts."""
+    folders = [
+        f"stages/{stage}/{digest}"
+        for stage in lake.folders("stages")
+        for digest in lake.folders(f"stages/{stage}")
+    ]
+    receipts = [read_receipt(lake, folder) for folder in folders]
+    found = {shard.uri for receipt in receipts if receipt for shard in receipt.files}
+    return found | {receipt_key(folder) for folder in folders}
+
+
+def _kept_folders(lake: Lake, corpus: str) -> tuple[str, ...]:
+    """Claims, the log, and downloads with a receipt."""
+    raw = [key.removesuffix("receipt.json") for key in lake.keys("raw") if key.endswith(RECEIPT)]
+    beside = (f"{corpus_key(corpus)}/{name}/" for name in ("claims", "etags", "log"))
+    return (*raw, *beside)
+
+
+def _all_files(lake: Lake) -> list[str]:
+    """Every file of a folder; every key of a bucket."""
+    if lake.folder is None:
+        return lake.keys("")
+    files = (path for path in lake.folder.rglob("*") if path.is_file())
+    return [path.relative_to(lake.folder).as_posix() for path in files]
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """What each stage leaves in the Prefect UI: small tables, and a summary that names the report."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
@@ -9,6 +10,7 @@ from schemas.adapter import TrainingRun
 from schemas.manifest import CorpusManifest, FailedSource, RawReceipt, StageManifest
 from schemas.outcome import Outcome
 from schemas.pushed import PushedVersion
+from schemas.stores import is_bucket
 
 Row = dict[str, str | int | float | None]
 
@@ -79,10 +81,15 @@ Full report: `{outcome.path}/report.html`
     create_markdown_artifact(key="summary", markdown=text, description="What the refresh came to.")
     create_link_artifact(
         key="report",
-        link=f"file://{outcome.path}/report.html",
+        link=page_link(f"{outcome.path}/report.html"),
         link_text=f"{manifest.name} {manifest.version} report",
-        description="The full report, on the machine with the lake.",
+        description="The full report, where the lake is.",
     )
+
+
+def page_link(place: str) -> str:
+    """A link to a page of a lake: of one in a bucket it is the page's URI."""
+    return place if is_bucket(place) else Path(place).absolute().as_uri()
 
 
 def of_push(pushed: PushedVersion) -> None:

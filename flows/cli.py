@@ -19,6 +19,7 @@ from flows.sources import sources_app  # noqa: E402
 from flows.terminal import err, near, one_object, out, plain, table  # noqa: E402
 from schemas.errors import WinnowError  # noqa: E402
 from schemas.outcome import Outcome  # noqa: E402
+from schemas.stores import is_bucket, without_scheme  # noqa: E402
 
 app = typer.Typer(
     help="Keeps an instruction corpus fresh on a schedule and fine-tunes from it.",
@@ -52,7 +53,8 @@ def lake_option(
     ] = "lake",
 ) -> None:
     """Keeps an instruction corpus fresh on a schedule and fine-tunes from it."""
-    context.obj = str(Path(lake).expanduser().absolute()) if "://" not in lake else lake
+    place = without_scheme(lake)
+    context.obj = place if is_bucket(place) else str(Path(place).expanduser().absolute())
 
 
 @app.command()
@@ -85,7 +87,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train an adapter from a published version."""
-    preflight(recipe, {})
+    preflight(recipe)
 
     from flows.progress import watched
     from flows.train_adapter import train_adapter
@@ -186,6 +188,8 @@ def _show_outcome(outcome: Outcome, json: bool) -> None:
     out.print(plain(f"report:  {near(outcome.path)}/report.html"))
     for name, message in outcome.failed_sources.items():
         err.print(plain(f"source {name} failed: {message}"))
+    for name, records in outcome.unexpected_rows.items():
+        err.print(plain(f"source {name} gave {records}: see whether upstream changed"))
     if outcome.dataset:
         out.print(plain(f"dataset: {outcome.dataset}"))
     if outcome.adapter:

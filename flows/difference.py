@@ -2,9 +2,11 @@
 
 import io
 import json as jsons
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from tasks.history.changes import Change, SourceChange
 
 SHOWN_VALUE_CHARS = 60
+HELD_BYTES = 16 << 20
+"""Of listed rows, in memory until all are there: an error on the way leaves no half an object."""
 
 
 def diff(
@@ -38,18 +42,31 @@ def diff(
 
     A and B are named as NAME@v0003, NAME@TAG, NAME@latest~1; B may be @v0004, of the same corpus.
     """
-    from tasks.history.changes import code_changes, drop_changes, recipe_changes, source_changes
     from tasks.history.diff import Side, changes, counted
 
     lake = lake_of(context)
     first, second = _named(old or only_corpus(lake), new)
     sides = [Side(lake, version_of(lake, one)) for one in (first, second)]
     before, after = (side.manifest for side in sides)
-    found = changes(*sides)
-    if rows:
-        found = _listed(found, json)
-    with err.status(plain(f"comparing {first} and {second}")):
-        counts = counted(found)
+    with tempfile.SpooledTemporaryFile(HELD_BYTES, "w+", encoding="utf-8", newline="") as listed:
+        found = changes(*sides)
+        if rows:
+            found = _listed(found, json, listed if json else sys.stdout)
+        with err.status(plain(f"comparing {first} and {second}")):
+            counts = counted(found)
+        _show(before, after, counts, json, listed if rows else None)
+
+
+def _show(
+    before: CorpusManifest,
+    after: CorpusManifest,
+    counts: "pl.DataFrame",
+    json: bool,
+    listed: IO[str] | None,
+) -> None:
+    """All that differs but the rows; with `json` those as well, where they were `listed`."""
+    from tasks.history.changes import code_changes, drop_changes, recipe_changes, source_changes
+
     of_sources = source_changes(before, after)
     others = {
         "recipe": recipe_changes(before, after),
@@ -66,7 +83,7 @@ def diff(
                 name: [one.model_dump(mode="json") for one in some] for name, some in others.items()
             },
         }
-        _end(answer) if rows else one_object(answer)
+        one_object(answer) if listed is None else _with_rows(answer, listed)
         return
     out.print(plain(f"{_line(before)}\n{_line(after)}"))
     _show_records(counts)
@@ -83,21 +100,22 @@ def _named(old: str, new: str | None) -> tuple[str, str]:
     return (old if at else f"{name}@latest~1"), f"{name}@latest"
 
 
-def _listed(frames: Iterator["pl.DataFrame"], json: bool) -> Iterator["pl.DataFrame"]:
-    """The same frames, each written to standard output as it comes."""
-    if json:
-        sys.stdout.write('{"rows": [')
+def _listed(frames: Iterator["pl.DataFrame"], json: bool, to: IO[str]) -> Iterator["pl.DataFrame"]:
+    """The same frames, each written down as it comes."""
     begun = False
     for frame in frames:
         if frame.height:
             text = _json_rows(frame) if json else _text_rows(frame)
-            sys.stdout.write(f",\n{text}" if begun and json else text)
+            to.write(f",\n{text}" if begun and json else text)
             begun = True
         yield frame
 
 
-def _end(answer: dict[str, Any]) -> None:
-    """The rest of the one JSON object whose rows were written already."""
+def _with_rows(answer: dict[str, Any], listed: IO[str]) -> None:
+    """Print one JSON object: the rows that were written down, however many, then the answer."""
+    listed.seek(0)
+    sys.stdout.write('{"rows": [')
+    shutil.copyfileobj(listed, sys.stdout)
     sys.stdout.write(f"], {jsons.dumps(answer, ensure_ascii=False)[1:]}\n")
 
 

@@ -11,6 +11,7 @@ from flows.terminal import near, one_object, out, plain, table
 from flows.versions import Version
 from schemas.errors import ConfigError
 from schemas.history import ExportFormat
+from schemas.stores import is_bucket, without_scheme
 
 if TYPE_CHECKING:
     from tasks.lake import Lake
@@ -28,12 +29,14 @@ def export(
     """Write a version as Arrow, JSON Lines, Alpaca, ShareGPT, messages or HugNLP text."""
     from tasks.history.export import export_version
     from tasks.history.forms import FORMS
+    from tasks.history.leases import reading
     from tasks.lake import Lake
 
     lake = lake_of(context)
-    manifest = version_of(lake, version)
     destination = Lake(folder)
-    done = export_version(lake, manifest, destination, form)
+    with reading(lake):
+        manifest = version_of(lake, version)
+        done = export_version(lake, manifest, destination, form)
     if json:
         one_object({"folder": destination.uri, **done.model_dump(mode="json")})
         return
@@ -65,6 +68,7 @@ def _export_at(folder: str) -> "Lake":
     """An export to read; looking for one does not make a folder."""
     from tasks.lake import Lake
 
-    if "://" not in folder and not Path(folder).expanduser().is_dir():
+    place = without_scheme(folder)
+    if not is_bucket(place) and not Path(place).expanduser().is_dir():
         raise ConfigError(f"{folder} is not a folder. Name one that `winnow export` wrote.")
     return Lake(folder)

@@ -137,14 +137,16 @@ def try_rule(
     """
     from flows.trial import examples, planned, tried
     from schemas.recipe import load_recipe
+    from tasks.history.leases import reading
 
     lake = lake_of(context)
     named = corpus or (load_recipe(recipe).name if recipe else None)
-    manifest = version_of(lake, named)
-    plan = planned(manifest, rule, changes or (), recipe)
-    with err.status(plain(f"trying {plan.rule}")):
-        trial = tried(lake, manifest, plan, source, sample, seed)
-        shown = {what: examples(lake, manifest, plan, moved) for what, moved in _moves(trial)}
+    with reading(lake):
+        manifest = version_of(lake, named)
+        plan = planned(manifest, rule, changes or (), recipe)
+        with err.status(plain(f"trying {plan.rule}")):
+            trial = tried(lake, manifest, plan, source, sample, seed)
+            shown = {what: examples(lake, manifest, plan, moved) for what, moved in _moves(trial)}
     if json:
         one_object(_trial_object(manifest, plan, trial, shown))
     else:

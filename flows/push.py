@@ -26,13 +26,15 @@ def push(
     json: Json = False,
 ) -> None:
     """Push a version to a dataset repository of the Hugging Face Hub, as one commit."""
+    from tasks.history.leases import reading
     from tasks.publish.hub import push_version
     from tasks.publish.token import hub_token
 
     lake = lake_of(context)
-    manifest = version_of(lake, corpus)
-    publish = _publish(manifest, to, public)
-    pushed, is_new = push_version(lake, manifest, publish, hub_token(publish), again=True)
+    with reading(lake):
+        manifest = version_of(lake, corpus)
+        publish = _publish(manifest, to, public)
+        pushed, is_new = push_version(lake, manifest, publish, hub_token(publish), again=True)
     if json:
         one_object(pushed.model_dump(mode="json") | {"is_new": is_new})
     else:

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ ASKED_AT_ONCE = 8
 SHOWN_FAILURES = 10
 SHOWN_EXCERPT_CHARS = 200
 NOBODY_HASHED = "0" * 64  # a look at ten records does not read 10 GB for a digest
+BEGINNING = "beginning"  # where a source's first files are seen in a passing lake
 
 sources_app = typer.Typer(help="The upstream corpora that recipes name.", no_args_is_help=True)
 
@@ -185,17 +185,18 @@ def _passing_lake() -> Iterator["Lake"]:
 
 
 def _receipt(beginning: "Head", source: "Source", lake: "Lake") -> "RawReceipt":
-    """The receipt of a download whose files are a source's beginning, as seen from a lake."""
+    """The receipt of a download whose files are a source's beginning, made to be seen in a lake."""
     from schemas.manifest import RawFile, RawReceipt
     from tasks.lake import digest_of
 
+    Path(lake.at(BEGINNING)).symlink_to(beginning.folder, target_is_directory=True)
     files = tuple(
         RawFile(name=name, sha256=NOBODY_HASHED, size_bytes=path.stat().st_size)
         for name, path in zip(beginning.names, beginning.paths, strict=True)
     )
     return RawReceipt(
         source=source.name,
-        uri=os.path.relpath(beginning.folder, lake.folder),
+        uri=BEGINNING,
         digest=digest_of([(file.name, file.size_bytes) for file in files]),
         upstream=source.local.path if source.local else f"the beginning of {source.name}",
         files=files,

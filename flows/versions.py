@@ -29,7 +29,7 @@ HISTORY_COLUMNS = (*("version", "status", "in", "dropped", "out", "gates", "adap
 def versions(context: typer.Context, corpus: Corpus = None, json: Json = False) -> None:
     """List the versions of a corpus: rows, drops, gates, tags, and adapters trained from each."""
     lake = lake_of(context)
-    name = (corpus or only_corpus(lake)).partition("@")[0]
+    name = (corpus or "").partition("@")[0] or only_corpus(lake)
     rows = _history(lake, name)
     if json:
         from tasks.history.log import events
@@ -48,6 +48,13 @@ def show(context: typer.Context, corpus: Corpus = None, json: Json = False) -> N
         return
     out.print(plain(f"{manifest.name} {manifest.version}  {manifest.status}  {manifest.digest}"))
     table("Sources", SOURCE_COLUMNS, map(_source_cells, manifest.sources))
+    unexpected = [
+        (source.name, source.unexpected_rows)
+        for source in manifest.sources
+        if source.unexpected_rows
+    ]
+    if unexpected:
+        table("Sources with unexpected numbers of rows", ("source", "records"), unexpected)
     if manifest.failed_sources:
         failed = [(source.name, source.message) for source in manifest.failed_sources]
         table("Sources that failed", ("source", "message"), failed)
@@ -226,7 +233,11 @@ def _history(lake: "Lake", name: str) -> list[dict[str, Any]]:
                 "version": version,
                 "latest": version == newest,
                 "withdrawn": points_to is not None and points_to.withdraws(version),
-                "tags": [tag for tag, one in tagged.items() if one.version == version],
+                "tags": [
+                    tag
+                    for tag, one in tagged.items()
+                    if (one.version, one.digest) == (version, manifest.digest)
+                ],
                 "status": manifest.status,
                 "parent": manifest.parent,
                 "rows_in": manifest.rows_in,

@@ -7,22 +7,23 @@ from typing import Self
 from pydantic import Field
 
 from schemas.frozen import Frozen
-from schemas.manifest import FORMAT_VERSION, RawFile
+from schemas.manifest import (
+    CORPUS_PATTERN,
+    FORMAT_VERSION,
+    VERSION_PATTERN,
+    RawFile,
+    is_version,
+    number_of,
+)
 from schemas.upstream import SHA256_PATTERN
 
-VERSION_PATTERN = r"^v\d{4,}$"
 TAG_PATTERN = r"[a-z](?:[a-z0-9._-]{0,62}[a-z0-9])?"
 LATEST = "latest"
 
 
-def number_of(version: str) -> int:
-    """The number of a version: 7 of `v0007`."""
-    return int(version[1:])
-
-
 def is_tag(name: str) -> bool:
     """Whether a tag may be called that: not as a version is, nor `latest`."""
-    is_taken = name == LATEST or re.fullmatch(VERSION_PATTERN, name) is not None
+    is_taken = name == LATEST or is_version(name)
     return not is_taken and re.fullmatch(TAG_PATTERN, name) is not None
 
 
@@ -117,7 +118,7 @@ class Export(Frozen):
 
     format_version: int = FORMAT_VERSION
     form: ExportFormat
-    corpus: str
+    corpus: str = Field(pattern=CORPUS_PATTERN)
     version: str = Field(pattern=VERSION_PATTERN)
     digest: str = Field(pattern=SHA256_PATTERN)
     files: tuple[ExportedFile, ...]

@@ -1,5 +1,6 @@
 """Manifests: the receipt of a stage and of a corpus version. They balance or cannot be built."""
 
+import re
 from typing import Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -9,13 +10,42 @@ from schemas.frozen import Frozen
 from schemas.upstream import SHA256_PATTERN
 
 FORMAT_VERSION = 1
+VERSION_PATTERN = r"^v[0-9]{4,}$"
+CORPUS_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+_PART = r"(?:[^/\x00]*[^./\x00][^/\x00]*|\.{3,})"
+KEY_PATTERN = rf"^{_PART}(?:/{_PART})*$"
+"""A place below a folder: no part of it is empty, `.` or `..`, so that it leads nowhere else."""
+
 SEAL = "SHA-256 of this very file with the seal's own 64 digits as zeros"
+
+
+def number_of(version: str) -> int:
+    """The number of a version: 7 of `v0007`."""
+    return int(version[1:])
+
+
+def version_of(number: int) -> str:
+    """The version of a number: `v0007` of 7."""
+    return f"v{number:04d}"
+
+
+def is_version(name: str) -> bool:
+    """Whether this is the name of a version."""
+    return re.fullmatch(VERSION_PATTERN, name) is not None
+
+
+def is_corpus_name(name: str) -> bool:
+    """Whether a corpus may be called that."""
+    return re.fullmatch(CORPUS_PATTERN, name) is not None
 
 
 class ShardRef(Frozen):
     """One Parquet or Arrow file: where it is, what its bytes hash to and how many rows it has."""
 
-    uri: str = Field(description="relative to the lake in a stage, to the manifest in a corpus")
+    uri: str = Field(
+        pattern=KEY_PATTERN,
+        description="relative to the lake in a stage, to the manifest in a corpus",
+    )
     sha256: str = Field(pattern=SHA256_PATTERN)
     rows: int = Field(ge=0)
     size_bytes: int = Field(ge=0)
@@ -41,7 +71,9 @@ class Drops(Frozen):
 class RawFile(Frozen):
     """One upstream file as it was downloaded."""
 
-    name: str = Field(description="relative to the receipt's folder, with / between parts")
+    name: str = Field(
+        pattern=KEY_PATTERN, description="relative to the receipt's folder, with / between parts"
+    )
     sha256: str = Field(pattern=SHA256_PATTERN)
     size_bytes: int = Field(ge=0)
     url: str | None = None
@@ -93,6 +125,11 @@ class StageManifest(Frozen):
         check_balance(f"stage {self.stage}", self, self.drops)
         return self
 
+    @property
+    def files(self) -> tuple[ShardRef, ...]:
+        """Every file of the stage."""
+        return (*self.shards, *self.ledger, *self.hits)
+
     def note(self, name: str, default: str = "") -> str:
         """The value of one counter."""
         return dict(self.notes).get(name, default)
@@ -131,6 +168,9 @@ class SourceEntry(Frozen):
     rows_in: int = Field(ge=0)
     rows_out: int = Field(ge=0)
     rows_repeated: int = Field(0, ge=0, description="of rows_out: second and further copies")
+    unexpected_rows: str = Field(
+        "", description="how many records it gave, where its source file expects others"
+    )
     cleaned: tuple[tuple[str, int], ...] = Field(
         (), description="rows that cleaning at the door changed, by kind (schemas/cleaning.py)"
     )
@@ -180,7 +220,7 @@ class FailedSource(Frozen):
 class SplitEntry(Frozen):
     """One split of a corpus version."""
 
-    name: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     rows: int = Field(ge=0)
     shards: tuple[ShardRef, ...]
 
@@ -277,8 +317,8 @@ class CorpusManifest(Frozen):
     """
 
     format_version: int = FORMAT_VERSION
-    name: str
-    version: str = Field(pattern=r"^v\d{4,}$")
+    name: str = Field(pattern=CORPUS_PATTERN)
+    version: str = Field(pattern=VERSION_PATTERN)
     digest: str = Field(pattern=SHA256_PATTERN)
     status: str = Field(pattern=r"^(published|rejected)$")
     parent: str | None = Field(None, description="the latest version when this one was made")
@@ -331,6 +371,11 @@ class CorpusManifest(Frozen):
         if split_rows != self.rows_out:
             raise ValueError(f"splits hold {split_rows} rows, rows_out is {self.rows_out}")
         return self
+
+    @property
+    def shards(self) -> tuple[ShardRef, ...]:
+        """The data: every shard of every split, in their order."""
+        return tuple(shard for split in self.splits for shard in split.shards)
 
     def equals(self, other: Self) -> bool:
         """Whether both are the same records and splits, and met the same fate at their gates."""

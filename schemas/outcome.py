@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from schemas.frozen import Frozen
 from schemas.manifest import CorpusManifest
 
@@ -35,6 +37,7 @@ class Outcome(Frozen):
     dropped: dict[str, dict[str, int]]
     sources: dict[str, SourceRows]
     failed_sources: dict[str, str]
+    unexpected_rows: dict[str, str] = Field(default_factory=dict)
     failed_gates: tuple[str, ...] = ()
     dataset: str | None = None
     adapter: str | None = None
@@ -57,5 +60,10 @@ class Outcome(Frozen):
                 for source in manifest.sources
             },
             failed_sources={source.name: source.message for source in manifest.failed_sources},
+            unexpected_rows={
+                source.name: source.unexpected_rows
+                for source in manifest.sources
+                if source.unexpected_rows
+            },
             failed_gates=tuple(gate.gate for gate in manifest.gates if not gate.passed),
         )

@@ -412,6 +412,9 @@ def _anchored_train(train: Train, folder: Path) -> Train:
         changes["base_model"] = train.base_model.model_copy(update={"path": path})
     if train.start_from and train.start_from.startswith((".", "~")):
         changes["start_from"] = _absolute(train.start_from, folder)
+    if train.harness and train.harness.folder:
+        tasks = _absolute(train.harness.folder, folder)
+        changes["harness"] = train.harness.model_copy(update={"folder": tasks})
     return train.model_copy(update=changes)
 
 

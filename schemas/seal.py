@@ -7,8 +7,11 @@ SHA-256 of its own bytes, taken while the seal's digits are zeros:
 """
 
 import hashlib
+import json
 
 UNSEALED = "0" * 64
+SEALED_WITH = "data_columns"
+"""Key of a corpus manifest that is as old as seals are."""
 
 
 def sealed(data: bytes) -> bytes:
@@ -17,12 +20,13 @@ def sealed(data: bytes) -> bytes:
 
 
 def is_intact(data: bytes, seal: str | None) -> bool:
-    """Whether a manifest's bytes are those that were sealed; one without a seal is taken as it is.
+    """Whether a manifest's bytes are those that were sealed; `seal` was read from them.
 
-    `seal` is the one that was read from these bytes.
+    A corpus manifest that says which columns its shards have was sealed when it was written: with
+    no seal it was edited. One of an older Winnow says nothing of columns, and is taken as it is.
     """
     if seal is None:
-        return True
+        return not json.loads(data).get(SEALED_WITH)
     before = data.replace(_line(seal), _line(UNSEALED), 1)
     return hashlib.sha256(before).hexdigest() == seal
 

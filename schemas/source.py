@@ -14,6 +14,8 @@ from schemas.privacy import PersonalKind
 from schemas.upstream import Upstream
 
 ROLE_NAMES = ("system", "user", "assistant", "tool")
+ALL_SOURCES = "all"
+"""What stands in the place of a source's name where something is said of all of them."""
 
 
 class Layout(StrEnum):
@@ -175,6 +177,13 @@ class Source(Upstream):
         description="multiple choice: number of option A in answers; null: the answers must tell",
     )
     expected_rows: RowBand = RowBand()
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name == ALL_SOURCES:
+            raise ValueError(f"{name!r} stands for all sources of a recipe: choose another name")
+        return name
 
     @field_validator("roles")
     @classmethod

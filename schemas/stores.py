@@ -23,14 +23,23 @@ RETRIES = {
 """500, 503, 429 and dropped connections are tried again for about a minute."""
 WAITS = {"connect_timeout": "10s", "read_timeout": "60s", "timeout": "30m"}
 """A silent server is given up after a minute; a slow one that sends is not."""
+FILE = "file://"
 _S3 = ("s3://", "s3a://")
-_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT", "AZURE_STORAGE_ENDPOINT")
+_GCS = ("gs://",)
+_S3_SERVERS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_AZURE_SERVERS = ("AZURE_STORAGE_ENDPOINT", "AZURE_STORAGE_ACCOUNT_NAME")
+_ENDPOINTS = (*_S3_SERVERS, "AZURE_STORAGE_ENDPOINT")
 _KEY_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SKIP_SIGNATURE")
 
 
 def is_bucket(uri: str) -> bool:
     """Whether a lake's URI names an object store; everything else is a folder."""
-    return "://" in uri and not uri.startswith("file://")
+    return "://" in uri and not uri.startswith(FILE)
+
+
+def without_scheme(uri: str) -> str:
+    """The path of `file:///lake`, which is a folder as any other; another URI stays as it is."""
+    return uri.removeprefix(FILE)
 
 
 def open_store(uri: str) -> Any:
@@ -62,7 +71,19 @@ def disk_of(uri: str) -> Path | None:
         return None
     uri = uri.rstrip("/")
     name = "".join(char if char.isalnum() else "-" for char in uri.partition("://")[2])
-    return cache_folder() / "lakes" / f"{name[:40]}-{digest_of(uri)[:12]}"
+    server = _server(uri)
+    told = digest_of([uri, *server] if server else uri)
+    return cache_folder() / "lakes" / f"{name[:40]}-{told[:12]}"
+
+
+def _server(uri: str) -> tuple[str, ...]:
+    """What else than its URI says which bucket is meant: a server, an account's name.
+
+    Empty for the public clouds, where a bucket's name is nobody else's.
+    """
+    names = _S3_SERVERS if uri.startswith(_S3) else () if uri.startswith(_GCS) else _AZURE_SERVERS
+    found = (os.environ.get(name, "").rstrip("/") for name in names)
+    return tuple(one for one in found if one)
 
 
 def cache_folder() -> Path:

@@ -9,6 +9,7 @@ from schemas.errors import SourceError
 from schemas.manifest import Drops, RawReceipt, SourceEntry, StageManifest, StageRows
 from schemas.reasons import Stage
 from schemas.recipe import Recipe
+from schemas.source import RowBand
 from tasks.stages import add_drops
 
 
@@ -67,6 +68,7 @@ def source_entries(
                 rows_in=stage.rows_in,
                 rows_out=stages[-1].rows_out,
                 rows_repeated=repeated.get(name, 0),
+                unexpected_rows=unexpected_rows(stage.rows_out, source.expected_rows),
                 cleaned=cleaned_rows(stage),
                 stages=stages,
             )
@@ -91,6 +93,13 @@ def rows_at_each_stage(
         stages.append(StageRows(stage=stage.value, rows_in=rows_in, rows_out=rows_out))
         rows_in = rows_out
     return tuple(stages)
+
+
+def unexpected_rows(records: int, band: RowBand) -> str:
+    """What is to say where a source gave fewer or more records than its file expects."""
+    if band.min <= records <= band.max:
+        return ""
+    return f"{records:,} records, expected {band.min:,} to {band.max:,}"
 
 
 def cleaned_rows(normalized: StageManifest) -> tuple[tuple[str, int], ...]:

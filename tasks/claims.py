@@ -1,31 +1,36 @@
 """Version numbers in a bucket: claimed by one conditional create, then made visible by anyone.
 
 <corpus>/staging/<run>/…        a version's files, under a name that no other run has
-<corpus>/claims/v0007.json      which staged files are v0007: created once, never changed
+<corpus>/claims/v0007.json      which staged files are v0007: created once, and changed by no one
+                                but an import of v0007 after it was removed
 <corpus>/v0007/…                copies of them, manifest.json last: from then on there is a v0007
+<corpus>/etags/v0007.json       the entity tag of each of these copies
+<corpus>/removals/v0007.json    v0007 is being removed: what is left of it is garbage
 
 From the claim on v0007 can be nothing else, and whoever comes by can finish it: copying the same
 bytes again does no harm. So there is no lock, no lease and no clock, a run that dies holds nobody
 up, and no number is skipped: the next claim is made only after the last one was finished.
+
+A version that lost its manifest and has no removal is damage, not garbage: nobody touches it.
 """
 
 import contextlib
-import re
+import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from pydantic import ValidationError
 
 from schemas.errors import CorpusDamaged
 from schemas.frozen import Frozen
-from tasks.lake import Entry, Lake, is_held
+from schemas.manifest import is_version, number_of, version_of
+from tasks.lake import Entry, Lake, is_held, storage_errors
 
 MANIFEST = "manifest.json"
 FORGOTTEN_AFTER_S = 24 * 3600
 """What another machine staged and did not touch for so long is taken for a dead run's."""
 COPIES_AT_ONCE = 8
-_VERSION = re.compile(r"v\d{4,}")
 
 
 class Claim(Frozen):
@@ -47,21 +52,70 @@ def staging(lake: Lake, corpus: str) -> Iterator[str]:
         lake.delete(lake.keys(prefix))
 
 
-def claim(lake: Lake, corpus: str, version: str, prefix: str, files: Sequence[str]) -> bool:
+def claim(
+    lake: Lake, corpus: str, version: str, prefix: str, files: Sequence[str], anew: bool = False
+) -> bool:
     """Have the staged `files` be this version, manifest.json among them; False if others are.
 
-    The version before it is finished first. On return this one, whosever it is, is there as well.
+    The version before it is finished first. On return this one, whosever it is, is there as well,
+    unless it was removed: `anew` takes the number of a removed version again.
     """
     if lake.exists(f"{corpus}/{version}/{MANIFEST}"):
         return False
-    finish(lake, corpus, _named(int(version[1:]) - 1))
-    wanted = Claim(staging=prefix, files=tuple(sorted(files)))
-    won = lake.create(_key(corpus, version), wanted.model_dump_json(indent=1).encode())
-    if not finish(lake, corpus, version) and won:
+    finish(lake, corpus, version_of(number_of(version) - 1))
+    key = _key(corpus, version)
+    wanted = Claim(staging=prefix, files=tuple(sorted(files))).model_dump_json(indent=1).encode()
+    won = lake.create(key, wanted)
+    found = wanted if won else lake.read_if_any(key)
+    there = finish(lake, corpus, version)
+    if won and not there:
         raise CorpusDamaged(
             f"{lake.at(prefix)} was removed while {version} was made of it. Run the refresh again."
         )
-    return won
+    if won or there or not anew:
+        return won
+    return _claim_anew(lake, corpus, version, found, wanted)
+
+
+def _claim_anew(lake: Lake, corpus: str, version: str, dead: bytes | None, wanted: bytes) -> bool:
+    """Claim the number of a version that was removed; False if somebody else did meanwhile.
+
+    `dead` is the claim that could not be finished: no other one is replaced. What is left of the
+    version is not touched here, for others may be making it by now.
+    """
+    if lake.keys(f"{corpus}/{version}"):
+        if finish(lake, corpus, version):
+            return False
+        raise _cannot_claim(lake, corpus, version)
+    won = lake.update(_key(corpus, version), lambda old: wanted if old == dead else None) == wanted
+    if won:
+        lake.delete([_removal(corpus, version)])
+    return finish(lake, corpus, version) and won
+
+
+def _cannot_claim(lake: Lake, corpus: str, version: str) -> CorpusDamaged:
+    if _is_lost(lake, corpus, version):
+        return lost_manifest(lake, corpus, version)
+    return CorpusDamaged(
+        f"{lake.at(f'{corpus}/{version}')} was not removed to its end. Run: winnow gc --apply, "
+        "then the import again."
+    )
+
+
+def remove(lake: Lake, corpus: str, version: str) -> None:
+    """Remove a version; cut short, `sweep_removals` goes on. Its number stays taken."""
+    lake.put(_removal(corpus, version), b"")
+    lake.remove_folder(f"{corpus}/{version}")
+    lake.delete([_etags(corpus, version), _removal(corpus, version)])
+
+
+def lost_manifest(lake: Lake, corpus: str, version: str) -> CorpusDamaged:
+    """What to say of a version whose manifest is gone though nobody removed the version."""
+    folder = lake.at(f"{corpus}/{version}")
+    return CorpusDamaged(
+        f"{folder}/{MANIFEST} is missing. Restore it from a copy of the lake; or, to give "
+        f"{version} up, remove {folder}: no refresh makes a version again."
+    )
 
 
 def finish(lake: Lake, corpus: str, version: str) -> bool:
@@ -84,44 +138,85 @@ def finish(lake: Lake, corpus: str, version: str) -> bool:
     except CorpusDamaged:
         return lake.exists(f"{target}/{MANIFEST}")  # who finished it has removed what was staged
     lake.create(f"{target}/{MANIFEST}", manifest)
+    with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
+        tags = pool.map(lambda name: (name, lake.etag(f"{target}/{name}")), claimed.files)
+        lake.put(_etags(corpus, version), json.dumps(dict(tags), indent=1).encode())
     lake.delete(f"{claimed.staging}/{name}" for name in claimed.files)
     return True
+
+
+def known_etags(lake: Lake, corpus: str, version: str) -> Mapping[str, str | None]:
+    """The entity tag of each file of a version when it was made, as far as that is known."""
+    data = lake.read_if_any(_etags(corpus, version))
+    try:
+        found = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def claimed_versions(lake: Lake, corpus: str) -> tuple[str, ...]:
     """The versions that were ever claimed, as far as a listing tells, in no order."""
     names = (key.rsplit("/", 1)[-1].removesuffix(".json") for key in lake.keys(f"{corpus}/claims"))
-    return tuple(name for name in names if _VERSION.fullmatch(name))
+    return tuple(name for name in names if is_version(name))
 
 
 def finished_versions(lake: Lake, corpus: str) -> tuple[str, ...]:
     """The folders that have a manifest, as far as a listing tells, in no order."""
     parts = (key.removeprefix(f"{corpus}/").partition("/") for key in lake.keys(corpus))
-    return tuple(name for name, _, file in parts if file == MANIFEST and _VERSION.fullmatch(name))
+    return tuple(name for name, _, file in parts if file == MANIFEST and is_version(name))
 
 
 def sweep(lake: Lake, corpus: str) -> int:
     """Finish what was claimed, and remove what dead runs left; returns how many keys went.
 
-    That is what no unfinished version needs of a dead run's staged files, and what is left of a
-    version whose removal was cut short. A run of this machine is dead if its process is. Another
-    machine's is, if nothing of it was written for a day by the bucket's own clock.
+    That is what no unfinished version needs of a dead run's staged files. A run of this machine is
+    dead if its process is. Another machine's is, if nothing of it was written for a day by the
+    bucket's own clock.
+
+    Raises:
+        CorpusDamaged: a version lost its manifest; what else there is of it stays.
     """
     finished = set(finished_versions(lake, corpus))
     claimed = set(claimed_versions(lake, corpus))
     claimed |= set(_not_yet_listed(lake, corpus, claimed | finished))
-    lost = [one for one in claimed - finished if not finish(lake, corpus, one)]
-    left = [key for version in lost for key in lake.keys(f"{corpus}/{version}")]
-    left += _staged_by_the_dead(lake, corpus)
+    gone = sorted(one for one in claimed - finished if not finish(lake, corpus, one))
+    left = _staged_by_the_dead(lake, corpus)
     lake.delete(left)
+    for version in gone:
+        if _is_lost(lake, corpus, version) and not finish(lake, corpus, version):
+            raise lost_manifest(lake, corpus, version)
     return len(left)
+
+
+def sweep_removals(lake: Lake, corpus: str) -> int:
+    """Finish removals that were cut short; returns how many keys went. For who works here alone.
+
+    A version that still has its manifest stays: none of its files had gone.
+    """
+    marks = lake.keys(f"{corpus}/removals")
+    versions = [mark.rsplit("/", 1)[-1].removesuffix(".json") for mark in marks]
+    left = [
+        key
+        for version in versions
+        if not lake.exists(f"{corpus}/{version}/{MANIFEST}")
+        for key in (*lake.keys(f"{corpus}/{version}"), _etags(corpus, version))
+    ]
+    lake.delete(left)
+    lake.delete(marks)
+    return len(left)
+
+
+def _is_lost(lake: Lake, corpus: str, version: str) -> bool:
+    """Whether a version that has no manifest has other files, and nobody meant to remove them."""
+    return bool(lake.keys(f"{corpus}/{version}")) and not lake.exists(_removal(corpus, version))
 
 
 def _not_yet_listed(lake: Lake, corpus: str, known: set[str]) -> Iterator[str]:
     """Claims above those that a listing tells: what was just written need not be in it."""
-    number = max((int(version[1:]) for version in known), default=0) + 1
-    while lake.exists(_key(corpus, _named(number))):
-        yield _named(number)
+    number = max(map(number_of, known), default=0) + 1
+    while lake.exists(_key(corpus, version_of(number))):
+        yield version_of(number)
         number += 1
 
 
@@ -146,7 +241,7 @@ def machine(lake: Lake) -> str:
     path = lake.disk / "machine"
     with contextlib.suppress(FileNotFoundError):
         return path.read_text(encoding="ascii")
-    with lake.lock("machine"):
+    with lake.lock("machine"), storage_errors("write", str(path)):
         if not path.exists():
             written = path.with_suffix(".new")
             written.write_text(secrets.token_hex(6), encoding="ascii")
@@ -161,12 +256,16 @@ def _is_dead(lake: Lake, here: str, run: str, silent_s: float) -> bool:
     return not is_held(lake.disk / "tmp" / scratch)
 
 
-def _named(number: int) -> str:
-    return f"v{number:04d}"
-
-
 def _key(corpus: str, version: str) -> str:
     return f"{corpus}/claims/{version}.json"
+
+
+def _etags(corpus: str, version: str) -> str:
+    return f"{corpus}/etags/{version}.json"
+
+
+def _removal(corpus: str, version: str) -> str:
+    return f"{corpus}/removals/{version}.json"
 
 
 def _read(lake: Lake, key: str) -> Claim | None:

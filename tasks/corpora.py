@@ -3,15 +3,23 @@
 import contextlib
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from schemas.errors import CorpusDamaged, UnknownName
-from schemas.history import Latest, number_of
-from schemas.manifest import FORMAT_VERSION, CorpusManifest, RawFile, ShardRef
+from schemas.history import Latest
+from schemas.manifest import (
+    FORMAT_VERSION,
+    CorpusManifest,
+    RawFile,
+    ShardRef,
+    is_corpus_name,
+    is_version,
+    number_of,
+    version_of,
+)
 from schemas.recipe import known_name
 from schemas.seal import UNSEALED, is_intact, sealed
 from tasks import claims
@@ -19,7 +27,6 @@ from tasks.claims import MANIFEST
 from tasks.lake import Lake
 
 Pages = Callable[[CorpusManifest, str], Mapping[str, str]]
-_VERSION = re.compile(r"^v(\d{4,})$")
 
 
 def corpus_key(name: str) -> str:
@@ -41,7 +48,7 @@ def versions(lake: Lake, name: str) -> tuple[str, ...]:
     """The versions of one corpus, oldest first; rejected ones too."""
     if lake.folder is None:
         return tuple(sorted(claims.finished_versions(lake, corpus_key(name)), key=number_of))
-    found = [folder for folder in lake.folders(corpus_key(name)) if _VERSION.match(folder)]
+    found = [folder for folder in lake.folders(corpus_key(name)) if is_version(folder)]
     return tuple(sorted(found, key=number_of))
 
 
@@ -53,7 +60,7 @@ def remember_unchanged(lake: Lake, manifest: CorpusManifest, inputs_digest: str)
 
 def made_from(lake: Lake, name: str, inputs_digest: str) -> CorpusManifest | None:
     """The latest or newest version if it is known to be what these inputs give, else None."""
-    memo = json.loads(lake.read_if_any(f"{corpus_key(name)}/unchanged.json") or b"{}")
+    memo = _memo(lake.read_if_any(f"{corpus_key(name)}/unchanged.json"))
     same = memo.get("version") if memo.get("inputs_digest") == inputs_digest else None
     found = standing(
         lake, name, lambda old: inputs_digest == old.inputs_digest or old.version == same
@@ -61,37 +68,59 @@ def made_from(lake: Lake, name: str, inputs_digest: str) -> CorpusManifest | Non
     return found[0] if found else None
 
 
+def _memo(data: bytes | None) -> Mapping[str, Any]:
+    """What `unchanged.json` says; nothing, where it is damaged: it only saves a look."""
+    try:
+        found = json.loads(data or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def is_whole(lake: Lake, manifest: CorpusManifest) -> bool:
     """Whether every file of a version is there with its size; `verify` looks at every byte."""
     folder = version_key(manifest.name, manifest.version)
     return all(
-        lake.size_bytes(f"{folder}/{shard.uri}") == shard.size_bytes
-        for shard in shards_of(manifest)
+        lake.size_bytes(f"{folder}/{name}") == one.size_bytes
+        for name, one in listed_files(manifest).items()
     )
 
 
 def is_undamaged(lake: Lake, manifest: CorpusManifest) -> bool:
     """Whether every file of a version is there, byte for byte.
 
-    In a bucket, which checks its bytes itself, sizes are enough: nothing is fetched to find out.
+    Of a bucket a file is fetched only where its entity tag is another than when it was published:
+    as long as that stays, its bytes do.
     """
-    if lake.folder is None:
-        return is_whole(lake, manifest)
     folder = version_key(manifest.name, manifest.version)
-    files = [(shard.uri, shard.sha256) for shard in shards_of(manifest)]
-    files += [(page.name, page.sha256) for page in manifest.pages]
-    return all(lake.is_intact(f"{folder}/{name}", sha256) for name, sha256 in files)
+    tags: Mapping[str, str | None] = {}
+    if lake.folder is None:
+        tags = claims.known_etags(lake, corpus_key(manifest.name), manifest.version)
+    return all(
+        _is_as_tagged(lake, f"{folder}/{name}", tags.get(name))
+        or lake.is_intact(f"{folder}/{name}", one.sha256)
+        for name, one in listed_files(manifest).items()
+    )
+
+
+def _is_as_tagged(lake: Lake, key: str, etag: str | None) -> bool:
+    return etag is not None and lake.etag(key) == etag
 
 
 def shards_of(manifest: CorpusManifest) -> tuple[ShardRef, ...]:
     """Every shard of a version: its splits', then its ledger's."""
-    return (*(shard for split in manifest.splits for shard in split.shards), *manifest.ledger)
+    return (*manifest.shards, *manifest.ledger)
+
+
+def listed_files(manifest: CorpusManifest) -> dict[str, ShardRef | RawFile]:
+    """What a manifest says of every file of its version but itself, by name in its folder."""
+    shards = {shard.uri: shard for shard in shards_of(manifest)}
+    return {**shards, **{page.name: page for page in manifest.pages}}
 
 
 def files_of(manifest: CorpusManifest) -> tuple[str, ...]:
     """Every file of a version, its manifest too, relative to its folder."""
-    shards = (shard.uri for shard in shards_of(manifest))
-    return (*shards, *(page.name for page in manifest.pages), MANIFEST)
+    return (*listed_files(manifest), MANIFEST)
 
 
 def standing(
@@ -121,7 +150,7 @@ def latest(lake: Lake, name: str) -> str | None:
     if points_to is None:
         return None
     named = points_to.version
-    if lake.exists(f"{version_key(name, named)}/manifest.json"):
+    if lake.exists(f"{version_key(name, named)}/{MANIFEST}"):
         return named
     left = (v for v in reversed(versions(lake, name)) if number_of(v) < number_of(named))
     return next((v for v in left if read_manifest(lake, name, v).status == "published"), None)
@@ -153,24 +182,53 @@ def newest_manifest(lake: Lake, name: str) -> CorpusManifest | None:
 def find_version(lake: Lake, wanted: str) -> CorpusManifest:
     """The manifest of `corpus` (its latest version) or `corpus@v0007`.
 
+    They are looked up by their keys: a listing, which may be behind, only names what there is.
+
     Raises:
         UnknownName: no such corpus or version, or nothing of it was published yet.
     """
     name, _, version = wanted.partition("@")
+    known = (name,) if is_corpus_name(name) else corpora(lake)
+    known_name(name, known, f"corpus in {lake.uri}")
+    found = version_if_any(lake, name, version) if version else latest_manifest(lake, name)
+    if found is None and not version:
+        found = newest_manifest(lake, name)
+    if found is not None:
+        return found
     known_name(name, corpora(lake), f"corpus in {lake.uri}")
     if version:
         known_name(version, versions(lake, name), f"version of corpus {name!r}")
         return read_manifest(lake, name, version)
-    manifest = latest_manifest(lake, name) or newest_manifest(lake, name)
-    if manifest is None:
-        raise UnknownName(f"corpus {name!r} in {lake.uri} has no version yet. Run a refresh.")
-    return manifest
+    raise UnknownName(f"corpus {name!r} in {lake.uri} has no version yet. Run a refresh.")
+
+
+def version_if_any(lake: Lake, name: str, version: str) -> CorpusManifest | None:
+    """The manifest of a version, None where there is none of that name; no listing is asked."""
+    return read_manifest_if_any(lake, name, version) if is_version(version) else None
 
 
 def read_manifest(lake: Lake, name: str, version: str) -> CorpusManifest:
-    """One version's manifest; raises CorpusDamaged where it is missing, edited or too new."""
-    key = f"{version_key(name, version)}/manifest.json"
-    return manifest_of(lake.read(key), lake.at(key))
+    """One version's manifest; CorpusDamaged where it is missing, edited, moved or too new."""
+    found = read_manifest_if_any(lake, name, version)
+    if found is None:
+        raise claims.lost_manifest(lake, corpus_key(name), version)
+    return found
+
+
+def read_manifest_if_any(lake: Lake, name: str, version: str) -> CorpusManifest | None:
+    """As `read_manifest`, None where there is none; no listing is asked."""
+    key = f"{version_key(name, version)}/{MANIFEST}"
+    data = lake.read_if_any(key)
+    if data is None:
+        return None
+    manifest = manifest_of(data, lake.at(key))
+    if (manifest.name, manifest.version) != (name, version):
+        raise CorpusDamaged(
+            f"{lake.at(key)} is that of {manifest.name} {manifest.version}, expected {name} "
+            f"{version}. Restore it from a copy of the lake, or remove that folder: versions are "
+            "not copied or renamed by hand, but by winnow export and import."
+        )
+    return manifest
 
 
 def manifest_of(data: bytes, where: str) -> CorpusManifest:
@@ -186,9 +244,9 @@ def manifest_of(data: bytes, where: str) -> CorpusManifest:
         manifest = CorpusManifest.model_validate(found)
         if not is_intact(data, manifest.seal):
             raise CorpusDamaged(
-                f"{where} is not as it was written: its bytes do not give its seal. Restore "
-                "it from a copy of the lake, or remove that version's folder and run the refresh "
-                "again: a manifest is not edited by hand."
+                f"{where} is not as it was written: {_seal_said(manifest)}. Restore it from a "
+                "copy of the lake, or remove that version's folder and run the refresh again: a "
+                "manifest is not edited by hand."
             )
         return manifest
     except (ValidationError, ValueError) as error:
@@ -198,12 +256,16 @@ def manifest_of(data: bytes, where: str) -> CorpusManifest:
         ) from None
 
 
+def _seal_said(manifest: CorpusManifest) -> str:
+    return "its bytes do not give its seal" if manifest.seal else "its seal is gone"
+
+
 def next_version(lake: Lake, name: str) -> str:
     """The version after the highest there is, or that is under way in a bucket."""
     found = versions(lake, name)
     if lake.folder is None:
         found += claims.claimed_versions(lake, corpus_key(name))
-    return f"v{max(map(number_of, found), default=0) + 1:04d}"
+    return version_of(max(map(number_of, found), default=0) + 1)
 
 
 @contextlib.contextmanager
@@ -217,12 +279,19 @@ def staged_version(lake: Lake, name: str) -> Iterator[str]:
         yield lake.key_of(scratch / "version")
 
 
-def tidy(lake: Lake) -> None:
-    """Remove what killed processes left, and finish the versions that they had claimed."""
+def tidy(lake: Lake, alone: bool = False) -> None:
+    """Remove what killed processes left, and finish the versions that they had claimed.
+
+    Who works with the lake `alone` finishes removals, too, and clears what an older Winnow left.
+    """
     lake.sweep()
+    if alone:
+        lake.sweep_half_written()
     if lake.folder is None:
-        for name in corpora(lake):
-            claims.sweep(lake, corpus_key(name))
+        for corpus in map(corpus_key, corpora(lake)):
+            if alone:
+                claims.sweep_removals(lake, corpus)
+            claims.sweep(lake, corpus)
 
 
 def claim_version(
@@ -239,7 +308,7 @@ def claim_version(
     while True:
         # a listing may be old: what was taken a moment ago need not be in it
         number = max(number_of(next_version(lake, draft.name)), taken + 1)
-        final = draft.model_copy(update={"version": f"v{number:04d}"})
+        final = draft.model_copy(update={"version": version_of(number)})
         shown = {name: text.encode() for name, text in pages(final, staging).items()}
         listed = tuple(_page(name, data) for name, data in sorted(shown.items()))
         final = final.model_copy(update={"pages": listed})
@@ -256,11 +325,23 @@ def claim_version(
             return equal[0], False
 
 
-def claim_as(lake: Lake, staging: str, final: CorpusManifest) -> bool:
-    """Have the staged files be this version, all at once; False if its number is taken."""
+def claim_as(lake: Lake, staging: str, final: CorpusManifest, anew: bool = False) -> bool:
+    """Have the staged files be this version, all at once; False if its number is taken.
+
+    The number of a version that was removed stays taken in a bucket, unless it is claimed `anew`.
+    """
     if lake.folder is not None:
         return lake.claim_folder(staging, version_key(final.name, final.version))
-    return claims.claim(lake, corpus_key(final.name), final.version, staging, files_of(final))
+    corpus = corpus_key(final.name)
+    return claims.claim(lake, corpus, final.version, staging, files_of(final), anew)
+
+
+def remove_version(lake: Lake, name: str, version: str) -> None:
+    """Remove a version; nobody sees half of it. Killed, the next `tidy` of who is alone goes on."""
+    if lake.folder is not None:
+        lake.remove_folder(version_key(name, version))
+    else:
+        claims.remove(lake, corpus_key(name), version)
 
 
 def promote(lake: Lake, manifest: CorpusManifest) -> None:

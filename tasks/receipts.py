@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from schemas.errors import CorpusDamaged
-from schemas.manifest import CorpusManifest, StageManifest, StageRef
+from schemas.manifest import CorpusManifest, StageManifest
 from tasks.lake import Lake
-from tasks.stages import stage_key
+from tasks.stages import read_receipt, stage_key
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ def receipts_of(
     for ref in manifest.stages:
         if sources is not None and ref.source is not None and ref.source not in sources:
             continue
-        receipt = _receipt(lake, ref)
+        receipt = read_receipt(lake, stage_key(ref.stage, ref.digest))
         if receipt is None or not _is_whole(lake, receipt):
             gone.append(ref.stage)
         else:
@@ -53,14 +51,6 @@ def whole_receipts(lake: Lake, manifest: CorpusManifest) -> Receipts:
             f"({gone}). Run the refresh again: it makes the stages anew."
         )
     return receipts
-
-
-def _receipt(lake: Lake, ref: StageRef) -> StageManifest | None:
-    data = lake.read_if_any(f"{stage_key(ref.stage, ref.digest)}/manifest.json")
-    try:
-        return StageManifest.model_validate_json(data) if data else None
-    except ValidationError:
-        return None
 
 
 def _is_whole(lake: Lake, receipt: StageManifest) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 import polars as pl
 
 from schemas.errors import CorpusDamaged
-from schemas.manifest import ShardRef
+from schemas.manifest import CorpusManifest, ShardRef
 from schemas.record import VERDICT
 from tasks.lake import Lake, first_line, sha256_of, storage_errors
 
@@ -93,6 +93,15 @@ def scan_shard(lake: Lake, shard: ShardRef, folder: str = "") -> pl.LazyFrame:
         )
     path = lake.local(key, shard.sha256)
     return pl.scan_ipc(path) if key.endswith(".arrow") else pl.scan_parquet(path)
+
+
+def scan_splits(lake: Lake, manifest: CorpusManifest, folder: str) -> list[pl.LazyFrame]:
+    """The rows of each shard of a version's data, with `split`; `folder` is the version's key."""
+    return [
+        scan_shard(lake, shard, folder).with_columns(pl.lit(split.name).alias("split"))
+        for split in manifest.splits
+        for shard in split.shards
+    ]
 
 
 def apply_verdicts(records: pl.DataFrame, verdicts: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -24,9 +24,12 @@ SHARED_CODE = (
     "schemas/licences.py",
     "schemas/metrics.py",
 )
+STAGE_CODE = {"normalize": ("schemas/source.py",)}
+"""Code outside a stage's own folder that only its rows depend on."""
+
 NO_STAGE_READS = {
     *("accounts.py", "claims.py", "copies.py", "corpora.py", "judged.py", "lake.py", "lots.py"),
-    *("receipts.py", "runs.py", "task.py"),
+    *("receipts.py", "runs.py", "scratch.py", "store.py", "store_errors.py", "task.py"),
     "report",
 }
 """Files and folders that move results about or show them, and decide nothing about a row."""
@@ -46,7 +49,7 @@ def stage_digest(package: str, **depends_on: Any) -> str:
 def code_digest(package: str) -> str:
     """SHA-256 over the source of one stage, what the stages share, and versions of libraries."""
     digest = hashlib.sha256(repr(shared_versions()).encode())
-    patterns = (*SHARED_CODE, f"tasks/{package}/**/*.py")
+    patterns = (*SHARED_CODE, *STAGE_CODE.get(package, ()), f"tasks/{package}/**/*.py")
     for file in (file for pattern in patterns for file in sorted(ROOT.glob(pattern))):
         if NO_STAGE_READS.isdisjoint(file.relative_to(ROOT).parts):
             digest.update(f"{file.relative_to(ROOT)}\0".encode())
@@ -74,25 +77,37 @@ def finished(lake: Lake, stage: str, digest: str) -> StageManifest | None:
     A stage that lost a file, or one of whose files was damaged, is not done: its next run rebuilds
     it.
     """
-    data = lake.read_if_any(f"{stage_key(stage, digest)}/manifest.json")
-    if data is None:
+    receipt = read_receipt(lake, stage_key(stage, digest))
+    if receipt is None or not all(lake.is_intact(one.uri, one.sha256) for one in receipt.files):
         return None
+    return receipt
+
+
+def read_receipt(lake: Lake, folder: str) -> StageManifest | None:
+    """The receipt in a stage's folder, as `finish` was given it; None for none, or a damaged one.
+
+    One without a seal is damaged: its stage is made anew, which is all that is lost.
+    """
+    data = lake.read_if_any(receipt_key(folder))
     try:
-        manifest = StageManifest.model_validate_json(data)
+        receipt = StageManifest.model_validate_json(data or b"")
     except ValidationError:
         return None
-    files = (*manifest.shards, *manifest.ledger, *manifest.hits)
-    whole = is_intact(data, manifest.seal) and all(
-        lake.is_intact(shard.uri, shard.sha256) for shard in files
-    )
-    return manifest.model_copy(update={"seal": None}) if whole else None
+    if data is None or receipt.seal is None or not is_intact(data, receipt.seal):
+        return None
+    return receipt.model_copy(update={"seal": None})
+
+
+def receipt_key(folder: str) -> str:
+    """The key of the receipt in a stage's folder."""
+    return f"{folder}/manifest.json"
 
 
 def finish(lake: Lake, manifest: StageManifest) -> StageManifest:
     """Write a stage's manifest, last of all its files; returns it."""
     unsealed = manifest.model_copy(update={"seal": UNSEALED})
     data = sealed(unsealed.model_dump_json(indent=1).encode())
-    lake.put(f"{stage_key(manifest.stage, manifest.digest)}/manifest.json", data)
+    lake.put(receipt_key(stage_key(manifest.stage, manifest.digest)), data)
     return manifest
 
 

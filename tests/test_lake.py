@@ -3,6 +3,8 @@
 import os
 import subprocess
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from schemas.errors import CorpusDamaged, StorageError
 from tasks.lake import Lake, digest_of, sha256_of
+from tests.disks import mounted
 
 
 @pytest.fixture
@@ -120,3 +123,105 @@ def test_a_digest_is_of_the_value_not_of_its_order(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"")
     of_nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert sha256_of(tmp_path / "empty") == of_nothing
+
+
+NO_SHA = "0" * 64
+
+# fmt: off
+NO_KEYS = {
+    "a parent":              "../x",
+    "a parent inside":       "raw/../../x",
+    "a parent at the end":   "raw/..",
+    "an absolute path":      "/tmp/x",
+    "an empty part":         "raw//x",
+    "the folder itself":     "./x",
+    "a zero":                "a\0b",
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("uri", ["folder", "memory://"])
+@pytest.mark.parametrize("key", NO_KEYS.values(), ids=NO_KEYS)
+def test_no_key_leads_out_of_a_lake(uri: str, key: str, tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake") if uri == "folder" else uri)
+    (tmp_path / "x").write_bytes(b"theirs")
+    mine = tmp_path / "mine"
+    mine.write_bytes(b"mine")
+    lake.put("kept", b"1")
+    uses: list[Callable[[], object]] = [
+        lambda: lake.read_if_any(key), lambda: lake.exists(key), lambda: lake.size_bytes(key),
+        lambda: lake.sha256(key), lambda: lake.is_intact(key, NO_SHA), lambda: lake.local(key, NO_SHA),
+        lambda: lake.put(key, b""), lambda: lake.create(key, b""), lambda: lake.delete([key]),
+        lambda: lake.update(key, lambda old: b""), lambda: lake.adopt(mine, key),
+        lambda: lake.upload(mine, key), lambda: lake.copy(key, "a"), lambda: lake.copy("kept", key),
+        lambda: lake.move("kept", key), lambda: lake.move(key, "a"), lambda: lake.keys(key),
+        lambda: lake.folders(key), lambda: lake.remove_folder(key), lambda: lake.etag(key),
+        lambda: lake.copy_out(key, tmp_path / "out"),
+    ]  # fmt: skip
+    if lake.folder is not None:
+        uses += [lambda: lake.claim_folder(key, "a"), lambda: lake.claim_folder("kept", key)]
+    for use in uses:
+        with pytest.raises(StorageError, match="is no key of"):
+            use()
+    assert ((tmp_path / "x").read_bytes(), mine.read_bytes()) == (b"theirs", b"mine")
+    assert lake.read("kept") == b"1"
+
+
+# fmt: off
+KEYS = ["a", "a/b", ".hidden", "...", "a..b/c", "..a", "a b/ü 中", "a#b", "%2E%2E/a", "a\nb"]
+# fmt: on
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_may_look_odd(lake: Lake, key: str) -> None:
+    assert lake.at(key) == f"{lake.folder}/{key}"
+
+
+def test_a_write_leaves_nothing_beside_its_key(lake: Lake) -> None:
+    with lake.lock("a"):
+        lake.put("a", b"1")
+        lake.create("b", b"1")
+        lake.create("b", b"2")
+        lake.now()
+    assert lake.folder is not None
+    assert sorted(path.name for path in lake.folder.iterdir()) == ["a", "a.lock", "b", "tmp"]
+    assert list((lake.folder / "tmp").iterdir()) == []
+
+
+def test_an_error_of_the_work_under_a_lock_is_not_one_of_the_lock(lake: Lake) -> None:
+    with pytest.raises(FileNotFoundError, match="mine"), lake.lock("a"):
+        raise FileNotFoundError("mine")
+
+
+def test_a_probe_that_a_killed_process_left_is_swept_after_a_day(lake: Lake) -> None:
+    for name, seconds in (("old", 0), ("young", time.time())):
+        lake.put(f"tmp/probe-{name}", b"")
+        os.utime(lake.at(f"tmp/probe-{name}"), (seconds, seconds))
+    lake.sweep()
+    assert lake.keys("tmp") == ["tmp/probe-young"]
+
+
+def test_a_file_of_another_disk_comes_in_one_step_and_other_errors_are_told(
+    lake: Lake, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "disk") as disk:
+        file = disk.path / "file"
+        file.write_bytes(b"1")
+        lake.adopt(file, "a/b")
+        assert (lake.read("a/b"), file.exists()) == (b"1", False)
+    (tmp_path / "mine").write_bytes(b"2")
+    with pytest.raises(StorageError, match=r"cannot write .*/a: Is a directory"):
+        lake.adopt(tmp_path / "mine", "a")
+    assert (tmp_path / "mine").read_bytes() == b"2"
+
+
+def test_writers_and_removers_of_one_folder_do_not_hinder_each_other(lake: Lake) -> None:
+    def work(who: int) -> None:
+        for number in range(100):
+            key = f"a/b/{who}-{number}"
+            assert lake.create(key, b"1")
+            lake.delete([key])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert lake.keys("a") == []

@@ -71,30 +71,32 @@ def test_a_stage_is_named_by_its_inputs_and_its_code() -> None:
 
 
 # fmt: off
-CODE = {  #                            the file changed             its stage's digest changes
-    "the stage":                       ("tasks/measure/stage.py",    True),
-    "another file of the stage":       ("tasks/measure/rows.py",     True),
-    "what every stage folds with":     ("tasks/fold.py",             True),
-    "the order of reasons":            ("schemas/reasons.py",        True),
-    "the columns of metrics":          ("schemas/metrics.py",        True),
-    "what Prefect calls it":           ("tasks/measure/task.py",     False),
-    "another stage":                   ("tasks/dedupe/stage.py",     False),
-    "a page about the results":        ("tasks/measure/report/page.py", False),
+CODE = {  #                            stage        the file changed             its digest changes
+    "the stage":                       ("measure",   "tasks/measure/stage.py",    True),
+    "another file of the stage":       ("measure",   "tasks/measure/rows.py",     True),
+    "what every stage folds with":     ("measure",   "tasks/fold.py",             True),
+    "the order of reasons":            ("measure",   "schemas/reasons.py",        True),
+    "the columns of metrics":          ("measure",   "schemas/metrics.py",        True),
+    "what Prefect calls it":           ("measure",   "tasks/measure/task.py",     False),
+    "another stage":                   ("measure",   "tasks/dedupe/stage.py",     False),
+    "a page about the results":        ("measure",   "tasks/measure/report/page.py", False),
+    "what a source file says":         ("normalize", "schemas/source.py",         True),
+    "what another stage never reads":  ("measure",   "schemas/source.py",         False),
 }
 # fmt: on
 
 
-@pytest.mark.parametrize(("file", "counts"), CODE.values(), ids=CODE)
+@pytest.mark.parametrize(("stage", "file", "counts"), CODE.values(), ids=CODE)
 def test_code_that_decides_results_is_in_the_digest(
-    file: str, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str, file: str, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in ("tasks", "schemas"):
         shutil.copytree(stages.ROOT / folder, tmp_path / folder, ignore=NO_CACHES)
     monkeypatch.setattr(stages, "ROOT", tmp_path)
-    before = code_digest.__wrapped__("measure")
+    before = code_digest.__wrapped__(stage)
     with (tmp_path / file).open("a") as code:
         code.write("# changed")
-    assert (code_digest.__wrapped__("measure") != before) is counts
+    assert (code_digest.__wrapped__(stage) != before) is counts
 
 
 @pytest.mark.parametrize("name", ["polars", "polars-hash", "numba", "unicode"])

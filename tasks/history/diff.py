@@ -11,7 +11,7 @@ from schemas.reasons import DropReason
 from tasks.corpora import version_key
 from tasks.lake import Lake
 from tasks.publish.identity import id_ranges
-from tasks.shards import scan_shard
+from tasks.shards import scan_shard, scan_splits
 
 
 class Kind(StrEnum):
@@ -108,7 +108,8 @@ def _may_differ(old: Side, new: Side) -> bool:
         [(one.name, one.licence, one.raw_digest) for one in side.manifest.sources]
         for side in (old, new)
     ]
-    return sources[0] != sources[1] or old.manifest.recipe_digest != new.manifest.recipe_digest
+    made = [(side.manifest.recipe_digest, side.manifest.code_digest) for side in (old, new)]
+    return sources[0] != sources[1] or made[0] != made[1]
 
 
 def _rows(manifest: CorpusManifest) -> int:
@@ -137,15 +138,9 @@ def _changes(old: Side, new: Side, part: pl.Expr) -> pl.DataFrame:
 
 def _published(side: Side, part: pl.Expr) -> pl.DataFrame:
     """One row per record of a version: record_id, source, source_row, split, licence, copies."""
-    columns = ("record_id", "source", "source_row", "licence")
-    rows = [
-        scan_shard(side.lake, shard, side.folder)
-        .select(columns)
-        .filter(part)
-        .with_columns(pl.lit(split.name).alias("split"))
-        for split in side.manifest.splits
-        for shard in split.shards
-    ]
+    columns = ("record_id", "source", "source_row", "licence", "split")
+    scanned = scan_splits(side.lake, side.manifest, side.folder)
+    rows = [one.select(columns).filter(part) for one in scanned]
     schema = {"record_id": pl.String, "source": pl.String, "source_row": pl.UInt32}
     schema |= {"licence": pl.String, "split": pl.String}
     found = pl.concat([pl.LazyFrame(schema=schema), *rows]).collect(engine="streaming")

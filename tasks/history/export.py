@@ -10,12 +10,15 @@ from typing import Any
 import polars as pl
 import yaml
 
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, CorpusDamaged
 from schemas.history import Export, ExportedFile, ExportFormat
 from schemas.manifest import CorpusManifest, RawFile, ShardRef, SplitEntry
-from tasks.corpora import version_key
+from tasks.claims import MANIFEST
+from tasks.corpora import manifest_of, version_key
 from tasks.history.forms import FORMS, Form
+from tasks.history.leases import reading
 from tasks.lake import Lake, sha256_of, storage_errors
+from tasks.publish.verify import other_bytes
 from tasks.shards import ROW_GROUP_ROWS, scan_shard, write_arrow
 
 RECEIPT = "export.json"
@@ -35,9 +38,18 @@ def export_version(
 
     Raises:
         ConfigError: there is something at the destination.
+        CorpusDamaged: a file of the version is not the one that its manifest names.
     """
     if destination.keys(""):
         raise ConfigError(f"{destination.uri} is not empty. Name a folder that is, or a new one.")
+    with reading(lake):
+        return _exported(lake, manifest, destination, form)
+
+
+def _exported(
+    lake: Lake, manifest: CorpusManifest, destination: Lake, form: ExportFormat
+) -> Export:
+    _check_data(lake, manifest)
     write = _arrow_files if form is ExportFormat.ARROW else _text_files
     files = [
         file
@@ -45,7 +57,9 @@ def export_version(
         if split.rows
         for file in write(lake, manifest, split, destination, FORMS[form])
     ]
-    others = [_copied(lake, manifest, name, destination) for name in _own_files(manifest, form)]
+    others = [_copied_manifest(lake, manifest, destination)]
+    if form.is_whole:
+        others += [_copied(lake, manifest, one, destination) for one in own_files(manifest).items()]
     done = Export(
         form=form,
         corpus=manifest.name,
@@ -65,20 +79,50 @@ def export_version(
     return done
 
 
-def _own_files(manifest: CorpusManifest, form: ExportFormat) -> Iterator[str]:
-    """What comes along of the version itself, relative to its folder; the manifest always."""
-    yield "manifest.json"
-    if form.is_whole:
-        yield from (page.name for page in manifest.pages)
-        yield from (shard.uri for shard in manifest.ledger)
+def own_files(manifest: CorpusManifest) -> dict[str, str]:
+    """What comes along of the version itself beside its manifest: SHA-256 by name in its folder."""
+    pages = {page.name: page.sha256 for page in manifest.pages}
+    return pages | {shard.uri: shard.sha256 for shard in manifest.ledger}
 
 
-def _copied(lake: Lake, manifest: CorpusManifest, name: str, destination: Lake) -> RawFile:
+def _check_data(lake: Lake, manifest: CorpusManifest) -> None:
+    """Raise CorpusDamaged unless every data shard has the bytes that the manifest names."""
+    folder = version_key(manifest.name, manifest.version)
+    data = {f"{folder}/{shard.uri}": shard.sha256 for shard in manifest.shards}
+    wrong = other_bytes(lake, data, keep_copies=True)
+    if wrong:
+        raise _damaged(manifest, wrong[0])
+
+
+def _copied(
+    lake: Lake, manifest: CorpusManifest, file: tuple[str, str], destination: Lake
+) -> RawFile:
+    name, sha256 = file
     key = f"{version_key(manifest.name, manifest.version)}/{name}"
     with destination.scratch() as folder:
         path = folder / "copy"
-        lake.copy_out(key, path)
+        found = lake.copy_out(key, path)
+        if found != sha256:
+            said = f"{key}: expected sha256 {sha256[:12]}…, found {found[:12]}…"
+            raise _damaged(manifest, said)
         return _kept(path, destination, f"{VERSION_FOLDER}/{name}")
+
+
+def _copied_manifest(lake: Lake, manifest: CorpusManifest, destination: Lake) -> RawFile:
+    key = f"{version_key(manifest.name, manifest.version)}/{MANIFEST}"
+    with destination.scratch() as folder:
+        path = folder / "copy"
+        lake.copy_out(key, path)
+        if manifest_of(path.read_bytes(), lake.at(key)) != manifest:
+            raise _damaged(manifest, f"{key}: changed meanwhile")
+        return _kept(path, destination, f"{VERSION_FOLDER}/{MANIFEST}")
+
+
+def _damaged(manifest: CorpusManifest, said: str) -> CorpusDamaged:
+    return CorpusDamaged(
+        f"{manifest.name} {manifest.version} is damaged, so it is not exported: {said}. Run: "
+        f"winnow verify {manifest.name}@{manifest.version}, and restore the files from a copy."
+    )
 
 
 def _kept(path: Path, destination: Lake, name: str) -> RawFile:

@@ -7,7 +7,15 @@ from enum import StrEnum
 
 from schemas.history import Action
 from schemas.manifest import CorpusManifest
-from tasks.corpora import corpora, latest, read_manifest, tidy, version_key, versions
+from tasks.corpora import (
+    corpora,
+    latest,
+    read_manifest,
+    remove_version,
+    tidy,
+    version_key,
+    versions,
+)
 from tasks.history.adapters import Run, runs
 from tasks.history.leases import removing
 from tasks.history.log import record
@@ -91,13 +99,15 @@ def collect(lake: Lake, keep: int, name: str | None = None, fresh_s: float = FRE
         StorageError: somebody works with the lake; nothing was removed.
     """
     with removing(lake):
-        tidy(lake)
+        tidy(lake, alone=True)
         found = plan(lake, keep, name, fresh_s)
         for folder in found.removed:
-            lake.remove_folder(folder.key)
             if folder.kind is Kind.VERSION:
                 _, corpus, version = folder.key.split("/")
+                remove_version(lake, corpus, version)
                 record(lake, corpus, Action.GC, version)
+            else:
+                lake.remove_folder(folder.key)
         return found
 
 

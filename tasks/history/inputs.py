@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from schemas.manifest import CorpusManifest, RawReceipt, SourceEntry, StageManifest
+from schemas.manifest import CorpusManifest, RawReceipt, SourceEntry
 from schemas.seal import is_intact
 from tasks.history.needs import damaged_stages, last_download, needed_stages
 from tasks.lake import Lake
+from tasks.stages import read_receipt, receipt_key
 
 REBUILT = "the next refresh makes it anew"
 
@@ -53,20 +54,13 @@ class Inputs:
         self.files |= {f"{folder}/{file.name}": file.sha256 for file in receipt.files}
 
     def _add_stage(self, folder: str) -> None:
-        key = f"{folder}/manifest.json"
-        data = self._lake.read_if_any(key)
-        if data is None:
-            return
-        try:
-            receipt = StageManifest.model_validate_json(data)
-        except ValidationError:
-            self.wrong.append(f"{key}: not a stage's manifest: {REBUILT}")
-            return
-        if not is_intact(data, receipt.seal):
-            self.wrong.append(f"{key}: its bytes do not give its seal: {REBUILT}")
-            return
-        shards = (*receipt.shards, *receipt.ledger, *receipt.hits)
-        self.files |= {shard.uri: shard.sha256 for shard in shards}
+        receipt = read_receipt(self._lake, folder)
+        if receipt is not None:
+            self.files |= {shard.uri: shard.sha256 for shard in receipt.files}
+        elif self._lake.exists(receipt_key(folder)):
+            self.wrong.append(
+                f"{receipt_key(folder)}: not a stage's manifest as it was written: {REBUILT}"
+            )
 
 
 def _receipt_of(source: SourceEntry, folder: str) -> RawReceipt:

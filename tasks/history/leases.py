@@ -5,7 +5,8 @@ whoever removes files does the same the other way round. So of two that begin at
 least one sees the other, on a folder and in a bucket alike.
 
 A lease is an empty file: its name says who holds it. So there is room for it on a full disk, which
-is where files have to be removed.
+is where files have to be removed. Its holder has a scratch folder as well, held by a lock: whoever
+works on the same disk sees by that whether the holder lives, in whatever container it runs.
 """
 
 import contextlib
@@ -15,12 +16,13 @@ import os
 import platform
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from schemas.errors import StorageError
-from tasks.lake import Lake
+from tasks.claims import machine
+from tasks.lake import Lake, is_held
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,39 +31,46 @@ ENDS_AFTER_S = 48 * 3600
 """A holder on another machine that was killed cannot say so; no refresh takes that long."""
 PATIENCE_S = 600.0
 ASK_AGAIN_S = 0.5
-_NAME = re.compile(r"[0-9a-f]{32}-(?P<process>[0-9]+)-(?P<started>[0-9]*)-(?P<host>[\w.-]*)")
+_NAME = re.compile(
+    r"(?P<scratch>winnow-\w+)-(?P<process>[0-9]+)-(?P<disk>[0-9a-z]+)-(?P<host>[\w.-]*)",
+    flags=re.ASCII,
+)
 
 
 class Lease(NamedTuple):
-    """One lease: the process that holds it, by its number and its host's own count of time."""
+    """One lease: the scratch folder that is held for it, on which disk, by whom."""
 
-    host: str
+    scratch: str
     process: int
-    started: str
+    disk: str
+    host: str
 
     @classmethod
-    def of_this_process(cls) -> "Lease":
-        """What this process may hold."""
-        return cls(_here(), os.getpid(), _started(os.getpid()) or "")
+    def of(cls, lake: Lake, scratch: Path) -> "Lease":
+        """The lease of this process that this scratch folder is held for."""
+        return cls(scratch.name, os.getpid(), _disk(lake), _here())
 
     @classmethod
     def read(cls, name: str) -> "Lease | None":
         """The lease that a file of this name is, None if it is none."""
         found = _NAME.fullmatch(name)
-        return cls(found["host"], int(found["process"]), found["started"]) if found else None
+        if found is None:
+            return None
+        return cls(found["scratch"], int(found["process"]), found["disk"], found["host"])
 
     @property
-    def new_name(self) -> str:
-        """A name that no other file has."""
-        return f"{uuid.uuid4().hex}-{self.process}-{self.started}-{self.host}"
+    def name(self) -> str:
+        """The name of its file, which no other lease has."""
+        return f"{self.scratch}-{self.process}-{self.disk}-{self.host}"
 
-    def is_over(self, age_s: float) -> bool:
+    def is_over(self, lake: Lake, age_s: float) -> bool:
         """Whether its holder is gone; of another host's nothing is known but the lease's age.
 
-        The clock of this host may leap while its own processes work, and ends no lease of theirs.
+        Not every network share passes locks on, so that one is believed of this host's alone. The
+        clock may leap while processes work, and ends no lease of theirs.
         """
-        if self.host == _here():
-            return _started(self.process) != self.started
+        if (self.disk, self.host) == (_disk(lake), _here()):
+            return not is_held(lake.disk / "tmp" / self.scratch)
         return age_s > ENDS_AFTER_S
 
 
@@ -99,6 +108,15 @@ def using(lake: Lake, patience_s: float = PATIENCE_S) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def reading(lake: Lake) -> Iterator[None]:
+    """As `using`, for who only reads: in a lake that cannot be written to there is no lease."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(_NoLease):
+            held.enter_context(using(lake))
+        yield
+
+
+@contextlib.contextmanager
 def removing(lake: Lake) -> Iterator[None]:
     """Remove files while the block runs; raises StorageError while somebody uses the lake."""
     with _held(lake, REMOVES) as mine:
@@ -112,14 +130,23 @@ def removing(lake: Lake) -> Iterator[None]:
         yield
 
 
+class _NoLease(StorageError):
+    """A lease could not be written."""
+
+
 @contextlib.contextmanager
 def _held(lake: Lake, folder: str) -> Iterator[str]:
-    key = f"{folder}/{Lease.of_this_process().new_name}"
-    lake.create(key, b"")
-    try:
-        yield key
-    finally:
-        lake.delete([key])
+    with contextlib.ExitStack() as held:
+        try:
+            scratch = held.enter_context(lake.scratch())
+            key = f"{folder}/{Lease.of(lake, scratch).name}"
+            lake.create(key, b"")
+        except StorageError as error:
+            raise _NoLease(str(error)) from error
+        try:
+            yield key
+        finally:
+            lake.delete([key])
 
 
 def _holder(lake: Lake, folder: str, but: str = "") -> str | None:
@@ -128,29 +155,18 @@ def _holder(lake: Lake, folder: str, but: str = "") -> str | None:
     now = lake.now() if others else 0.0
     for entry in others:
         lease = Lease.read(entry.key.rsplit("/", 1)[-1])
-        if lease is None or lease.is_over(now - entry.modified_at):
+        if lease is None or lease.is_over(lake, now - entry.modified_at):
             lake.delete([entry.key])
             continue
         return f"process {lease.process} on {lease.host}"
     return None
 
 
+def _disk(lake: Lake) -> str:
+    """A name for the disk with the scratch folders of a lake, alike for all who work on it."""
+    return "folder" if lake.folder is not None else machine(lake)
+
+
 def _here() -> str:
     """This host's name, as far as a key may hold it."""
     return re.sub(r"[^\w.-]", "_", platform.node(), flags=re.ASCII)
-
-
-def _started(process: int) -> str | None:
-    """When a process of this machine began, None if there is none; numbers come round again."""
-    try:
-        with open(f"/proc/{process}/stat", encoding="utf-8") as status:
-            return status.read().rpartition(")")[2].split()[19]
-    except OSError:
-        pass
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        return ""
-    return ""

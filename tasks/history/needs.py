@@ -3,13 +3,10 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from pydantic import ValidationError
-
 from schemas.manifest import CorpusManifest, StageManifest
 from schemas.reasons import Stage
-from schemas.seal import is_intact
 from tasks.lake import Lake
-from tasks.stages import stage_key
+from tasks.stages import read_receipt, stage_key
 
 INDEXES, MEASURE = "evaluations", "measure"
 
@@ -62,11 +59,5 @@ def last_download(lake: Lake, source: str) -> tuple[str, ...]:
 
 def _receipts(lake: Lake, keys: Iterable[str]) -> Iterator[StageManifest]:
     """The receipts of these folders, without those that are gone or damaged."""
-    for key in keys:
-        data = lake.read_if_any(f"{key}/manifest.json")
-        try:
-            receipt = StageManifest.model_validate_json(data) if data else None
-        except ValidationError:
-            continue
-        if data and receipt and is_intact(data, receipt.seal):
-            yield receipt
+    found = (read_receipt(lake, key) for key in keys)
+    return (receipt for receipt in found if receipt is not None)

@@ -4,6 +4,7 @@ from schemas.errors import ConfigError, CorpusDamaged
 from schemas.history import Action, Latest
 from schemas.manifest import CorpusManifest
 from tasks.corpora import is_whole, latest_key, pointer_json, read_pointer
+from tasks.history.leases import using
 from tasks.history.log import record
 from tasks.lake import Lake
 
@@ -25,10 +26,6 @@ def roll_back(lake: Lake, manifest: CorpusManifest) -> str | None:
             f"{where} was rejected by its gates, so it cannot be the latest. Roll back to a "
             "published version: winnow versions lists them."
         )
-    if not is_whole(lake, manifest):
-        raise CorpusDamaged(
-            f"{where} is not whole. Run: winnow verify {manifest.name}@{manifest.version}"
-        )
     key = latest_key(manifest.name)
     before: list[str] = []
 
@@ -40,7 +37,12 @@ def roll_back(lake: Lake, manifest: CorpusManifest) -> str | None:
         before[:] = [there.version]
         return pointer_json(there.rolled_back_to(manifest.version, manifest.digest))
 
-    lake.update(key, moved)
+    with using(lake):
+        if not is_whole(lake, manifest):
+            raise CorpusDamaged(
+                f"{where} is not whole. Run: winnow verify {manifest.name}@{manifest.version}"
+            )
+        lake.update(key, moved)
     if before == [manifest.version]:
         return None
     was = before[0] if before else None

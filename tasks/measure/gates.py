@@ -12,7 +12,7 @@ from schemas.manifest import (
 )
 from schemas.reasons import DropReason, Stage
 from schemas.recipe import Gates
-from tasks.measure.lengths import ALL
+from schemas.source import ALL_SOURCES
 
 NO_PARENT = "no published version to compare with"
 
@@ -39,7 +39,7 @@ def check_gates(
     refused, most_reluctant = worst(
         (one.source, share(one.refusals, one.rows))
         for one in statistics.refusals
-        if one.source != ALL
+        if one.source != ALL_SOURCES
     )
     drift, means = length_drift(statistics, parent)
     unshrunk = NO_PARENT if parent is None else "no source shrank"
@@ -129,7 +129,7 @@ def mean_response_chars(statistics: Statistics) -> float:
     means = (
         line.mean
         for line in statistics.lengths
-        if (line.source, line.part, line.unit) == (ALL, "response", "chars")
+        if (line.source, line.part, line.unit) == (ALL_SOURCES, "response", "chars")
     )
     return next(means, 0.0)
 

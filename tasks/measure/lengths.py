@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from schemas.manifest import Histogram, LengthStats
+from schemas.source import ALL_SOURCES
 
-ALL = "all"
 PARTS = ("prompt", "response")
 UNITS = ("chars", "tokens")
 MEASURED = tuple(itertools.product(UNITS, PARTS))
@@ -26,7 +26,7 @@ def length_table(published: pl.LazyFrame) -> tuple[LengthStats, ...]:
     and tokens have none where they were not counted. Mean and deviation come from exact integer
     sums, so that the order of rows cannot move a digit.
     """
-    everything = published.with_columns(source=pl.lit(ALL))
+    everything = published.with_columns(source=pl.lit(ALL_SOURCES))
     lines = [
         line
         for unit, part in MEASURED

@@ -3,7 +3,7 @@
 import polars as pl
 
 from schemas.manifest import RefusalRate
-from tasks.measure.lengths import ALL
+from schemas.source import ALL_SOURCES
 
 
 def refusal_rates(published: pl.LazyFrame) -> tuple[RefusalRate, ...]:
@@ -16,7 +16,7 @@ def refusal_rates(published: pl.LazyFrame) -> tuple[RefusalRate, ...]:
     )
     if counted.is_empty():
         return ()
-    total = counted.select(pl.lit(ALL).alias("source"), pl.col("rows", "refusals").sum())
+    total = counted.select(pl.lit(ALL_SOURCES).alias("source"), pl.col("rows", "refusals").sum())
     return tuple(
         RefusalRate.model_validate(line) for line in pl.concat([total, counted]).to_dicts()
     )

@@ -132,7 +132,7 @@ def _normalize(
             drops=writer.drops(STAGE),
             shards=tuple(writer.shards),
             ledger=tuple(writer.ledger),
-            notes=(*_notes(counts), *known.notes, *_row_band(source, writer.records)),
+            notes=(*_notes(counts), *known.notes),
         ),
     )
 
@@ -246,13 +246,6 @@ def _pieces(receipt: RawReceipt, source: Source, lake: Lake, shape: "Shape") -> 
 def _notes(counts: Counter[str]) -> tuple[tuple[str, str], ...]:
     """What was changed at the door, in rows."""
     return tuple((name, str(rows)) for name, rows in sorted(counts.items()) if rows)
-
-
-def _row_band(source: Source, records: int) -> tuple[tuple[str, str], ...]:
-    band = source.expected_rows
-    if band.min <= records <= band.max:
-        return ()
-    return (("expected_rows", f"{records} records, expected {band.min} to {band.max}"),)
 
 
 def _seen(plain: "Plain") -> Seen:

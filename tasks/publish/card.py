@@ -22,7 +22,8 @@ CONDITIONS = {
 }
 """Of `Terms`, in words: where it is False, where it is True."""
 
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_SIZE_MARKS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+"""Bounds of the Hub's size categories, each ten times the one before it, from a thousand."""
 
 
 def dataset_card(manifest: CorpusManifest) -> str:
@@ -176,7 +177,13 @@ def _source_line(source: SourceEntry) -> str:
 
 
 def _size(rows: int) -> str:
-    return next((name for bound, name in _SIZES if rows < bound), "n>1M")
+    """The Hub's size category, of the list that `datasets` knows."""
+    above = [mark for power, mark in enumerate(_SIZE_MARKS, 3) if rows >= 10**power]
+    if not above:
+        return f"n<{_SIZE_MARKS[0]}"
+    if len(above) == len(_SIZE_MARKS):
+        return f"n>{above[-1]}"
+    return f"{above[-1]}<n<{_SIZE_MARKS[len(above)]}"
 
 
 def _cell(text: str) -> str:

@@ -13,7 +13,7 @@ import polars as pl
 
 from schemas.ledger import PUBLISHED
 from schemas.licences import TERMS, names_in
-from schemas.manifest import CorpusManifest, ShardRef, SourceEntry
+from schemas.manifest import CorpusManifest, ShardRef, SourceEntry, number_of
 from tasks.publish.languages import main_languages
 from tasks.publish.licences import licence_rows
 
@@ -75,7 +75,7 @@ def croissant(manifest: CorpusManifest) -> str:
         "conformsTo": list(CONFORMS_TO),
         "name": manifest.name,
         "description": _description(manifest),
-        "version": f"{int(manifest.version[1:])}.0.0",
+        "version": f"{number_of(manifest.version)}.0.0",
         "datePublished": manifest.created_at,
         "license": list(_licences(manifest)),
         "citeAs": _citation(manifest),
@@ -130,7 +130,7 @@ def _based_on(source: SourceEntry) -> dict[str, str]:
 
 def _distribution(manifest: CorpusManifest) -> Iterator[dict[str, Any]]:
     """Every data file with its size and digest, then all of them as the records' one origin."""
-    shards = [shard for split in manifest.splits for shard in split.shards]
+    shards = manifest.shards
     for shard in shards:
         yield {
             "@type": "cr:FileObject",

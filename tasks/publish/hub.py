@@ -16,6 +16,7 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import logging as hub_logging
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]
+from pydantic import ValidationError
 
 from schemas.errors import ConfigError, StorageError, WinnowError
 from schemas.manifest import CorpusManifest
@@ -58,15 +59,21 @@ def push_version(
         )
     repo = publish.hub or ""
     key = f"pushes/{repo}/{manifest.name}-{manifest.version}.json"
-    receipt = None if again else lake.read_if_any(key)
-    if receipt is not None:
-        pushed = PushedVersion.model_validate_json(receipt)
-        if pushed.digest == manifest.digest:
-            return pushed, False
+    known = None if again else _pushed(lake.read_if_any(key))
+    if known is not None and known.digest == manifest.digest:
+        return known, False
     endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or PUBLIC_ENDPOINT
     pushed, is_new = DatasetHub(token, endpoint).push(lake, manifest, repo, publish.private)
     lake.put(key, (pushed.model_dump_json(indent=1) + "\n").encode())
     return pushed, is_new
+
+
+def _pushed(receipt: bytes | None) -> PushedVersion | None:
+    """What a receipt says; None without one, or for a damaged one: the Hub is asked again."""
+    try:
+        return PushedVersion.model_validate_json(receipt or b"")
+    except ValidationError:
+        return None
 
 
 class DatasetHub:

@@ -1,15 +1,22 @@
-"""A manifest as others may see it: what it says of the machine that made it is gone."""
+"""A manifest as others may see it.
+
+What it says of the machine that made it is gone, and so is what it quotes of rows that were dropped
+and of evaluation sets.
+"""
 
 from pathlib import PurePath
 from typing import Any
 
-from schemas.manifest import CorpusManifest
+from schemas.manifest import CorpusManifest, Statistics
 
 _UNNAMED = ""
 
 
-def without_places(manifest: CorpusManifest) -> CorpusManifest:
-    """The same manifest with no host, and of every path of that machine its last part only."""
+def for_others(manifest: CorpusManifest) -> CorpusManifest:
+    """The same manifest with no host, of every path its last part only, and without quotations.
+
+    Prompts of clusters stay: these are of published rows.
+    """
     sources = tuple(
         source.model_copy(update={"upstream": _last_part(source.upstream)})
         for source in manifest.sources
@@ -20,8 +27,21 @@ def without_places(manifest: CorpusManifest) -> CorpusManifest:
         "recipe": _last_parts(manifest.recipe),
         "sources": sources,
         "failed_sources": failed,
+        "statistics": _unquoted(manifest.statistics),
     }
     return manifest.model_copy(update=changed)
+
+
+def _unquoted(statistics: Statistics) -> Statistics:
+    """The same numbers without the evaluation items that rows hold, and prompts of any row."""
+    contamination = tuple(
+        one.model_copy(
+            update={"hits": tuple(hit.model_copy(update={"excerpt": ""}) for hit in one.hits)}
+        )
+        for one in statistics.contamination
+    )
+    conflicts = tuple(one.model_copy(update={"prompt": ""}) for one in statistics.conflicts)
+    return statistics.model_copy(update={"contamination": contamination, "conflicts": conflicts})
 
 
 def _last_parts(value: Any) -> Any:

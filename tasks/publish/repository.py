@@ -1,7 +1,7 @@
 """One dataset repository of the Hub and the version that goes there, step by step."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from huggingface_hub.hf_api import RepoFile
 from pydantic import ValidationError
 
 from schemas.errors import ConfigError, CorpusDamaged
-from schemas.manifest import CorpusManifest, ShardRef
+from schemas.manifest import CorpusManifest, ShardRef, number_of
 from tasks.corpora import to_json, version_key
 from tasks.lake import Lake
-from tasks.publish.places import without_places
+from tasks.publish.places import for_others
 
 MANIFEST, CARD = "manifest.json", "README.md"
 PAGES = (CARD, "croissant.json")  # and not the report: it quotes rows that were dropped
@@ -113,22 +113,22 @@ class DatasetRepository:
             )
             if isinstance(entry, RepoFile)
         }
-        shards = _shards(self.version)
+        shards = self.version.shards
         pages = [page for page in self.version.pages if page.name in PAGES]
         new = {*(shard.uri for shard in shards), *(page.name for page in pages), MANIFEST}
-        written = {shard.uri for shard in _shards(old)} if old is not None else set()
+        written = {shard.uri for shard in old.shards} if old is not None else set()
         strangers = sorted((new & there.keys()) - _GIVEN_BY_THE_HUB) if old is None else []
         if strangers:
             raise self._holds(f"{', '.join(strangers[:3])}, which Winnow did not write")
         yield from self._new_shards(shards, there, head)
         for page in pages:
             yield CommitOperationAdd(page.name, self._checked(page.name, page.sha256))
-        yield CommitOperationAdd(MANIFEST, to_json(without_places(self.version)))
+        yield CommitOperationAdd(MANIFEST, to_json(for_others(self.version)))
         for path in sorted((written & there.keys()) - new):
             yield CommitOperationDelete(path)
 
     def _new_shards(
-        self, shards: list[ShardRef], there: dict[str, str | None], head: str
+        self, shards: Sequence[ShardRef], there: dict[str, str | None], head: str
     ) -> Iterator[Operation]:
         """The shards that are not at their place: copied where the bytes are elsewhere."""
         places = {sha256: path for path, sha256 in there.items() if sha256 is not None}
@@ -143,7 +143,7 @@ class DatasetRepository:
     def _checked(self, name: str, sha256: str) -> Path:
         """A local file with the bytes of one of the version's; raises CorpusDamaged for others."""
         key = f"{version_key(self.version.name, self.version.version)}/{name}"
-        found = self.lake.sha256(key)
+        found = self.lake.sha256(key, keep_copy=True)
         if found != sha256:
             raise CorpusDamaged(
                 f"{self.lake.at(key)}: expected sha256 {sha256[:12]}…, found "
@@ -158,7 +158,7 @@ class DatasetRepository:
             return
         if there.name != self.version.name:
             raise self._holds(f"the corpus {there.name!r}")
-        if _number(there) >= _number(self.version):
+        if number_of(there.version) >= number_of(self.version.version):
             raise self._holds(f"{there.version} of it already, digest {there.digest[:12]}…")
 
     def _manifest_at(self, revision: str) -> CorpusManifest | None:
@@ -188,11 +188,3 @@ class DatasetRepository:
     @property
     def _page(self) -> str:
         return f"{self.api.endpoint}/datasets/{self.repo}"
-
-
-def _shards(manifest: CorpusManifest) -> list[ShardRef]:
-    return [shard for split in manifest.splits for shard in split.shards]
-
-
-def _number(manifest: CorpusManifest) -> int:
-    return int(manifest.version[1:])

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from schemas.errors import ConfigError
 from schemas.ledger import LEDGER
 from schemas.manifest import CorpusManifest, Drops
 from schemas.reasons import DropReason, Stage
@@ -106,8 +107,14 @@ def write_csv(
         .otherwise(pl.col(pl.String))
         .name.keep()
     )
-    with storage_errors("write", str(path)):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
+    except OSError as error:
+        raise ConfigError(
+            f"--csv {path}: cannot be written: {error.strerror}. Name another file."
+        ) from None
+    with storage_errors("write", str(path)):
         table.sink_csv(path)
 
 

@@ -20,7 +20,7 @@ MAX_PIECES = 64
 _RECORD_ID = re.compile(rf"[0-9a-f]{{{MIN_ID_CHARS},32}}")
 _UNSPACED = r"\u3040-\u30ff\u3400-\u9fff"  # kana and Chinese characters
 _PIECE = re.compile(rf"[{_UNSPACED}]{{1,2}}|[^\W{_UNSPACED}]+")
-_PLACE = re.compile(r"([a-z0-9][a-z0-9_.]*):(\d+)")
+_PLACE = re.compile(r"([a-z0-9][a-z0-9_.]*):0*([0-9]{1,10})")
 
 
 @dataclass(frozen=True)

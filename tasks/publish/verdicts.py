@@ -1,5 +1,6 @@
 """What every stage said of one row, read from the shards that stages leave in the lake."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,13 @@ from schemas.reasons import Stage
 from tasks.lake import Lake
 from tasks.receipts import receipts_of
 from tasks.shards import scan_shard
+from tasks.stages import read_receipt, stage_key
 
 EVIDENCE = ("duplicate_of", "prompt_similarity", "response_similarity", "found", "expected")
 JUDGES = tuple(stage for stage in Stage if stage is not Stage.NORMALIZE)
 TOOK_PART = ("cluster", "copies")  # null where a row had fallen before its stage was asked
 ITEM = ("set", "row", "excerpt")
+ITEM_ROW = re.compile("[0-9]{1,18}")
 
 
 def verdicts_on(
@@ -57,7 +60,7 @@ def evaluation_items(lake: Lake, label: str) -> list[dict[str, Any]]:
     one where the file changed under its name.
     """
     name, _, row = label.rpartition(":")
-    if not (name and row.isdecimal()):
+    if not (name and ITEM_ROW.fullmatch(row)):
         return []
     found = [
         scan_shard(lake, shard)
@@ -70,9 +73,9 @@ def evaluation_items(lake: Lake, label: str) -> list[dict[str, Any]]:
 
 
 def _item_shards(lake: Lake) -> Iterator[ShardRef]:
-    for folder in lake.folders("stages/evaluations"):
-        data = lake.read_if_any(f"stages/evaluations/{folder}/manifest.json")
-        shards = StageManifest.model_validate_json(data).shards if data else ()
+    for digest in lake.folders("stages/evaluations"):
+        receipt = read_receipt(lake, stage_key("evaluations", digest))
+        shards = receipt.shards if receipt is not None else ()
         yield from (shard for shard in shards if shard.uri.endswith("items.parquet"))
 
 

@@ -1,19 +1,19 @@
 """Whether a version is still what its manifest says: every byte, row, column and file."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 
 from schemas.errors import StorageError
 from schemas.ledger import LEDGER, PUBLISHED
-from schemas.manifest import Column, CorpusManifest, RawFile, ShardRef
+from schemas.manifest import Column, CorpusManifest, ShardRef
 from tasks import text
-from tasks.corpora import version_key
+from tasks.corpora import files_of, shards_of, version_key
 from tasks.lake import Lake
 from tasks.publish.identity import corpus_digest, digest_in_passes
-from tasks.shards import scan_shard
+from tasks.shards import scan_shard, scan_splits
 
 MAX_READERS = 8  # more do not make a disk or a bucket faster
 SHOWN_IDS = 3  # as many as a message names
@@ -28,8 +28,10 @@ def problems(lake: Lake, manifest: CorpusManifest, deep: bool = False) -> list[s
     wrong before it was written. That the manifest is sealed and balances was seen when it was read.
     """
     folder = version_key(manifest.name, manifest.version)
-    data = [shard for split in manifest.splits for shard in split.shards]
-    found = _bytes(lake, folder, (*data, *manifest.ledger, *manifest.pages))
+    data = manifest.shards
+    shards = {f"{folder}/{shard.uri}": shard.sha256 for shard in shards_of(manifest)}
+    pages = {f"{folder}/{page.name}": page.sha256 for page in manifest.pages}
+    found = other_bytes(lake, shards, keep_copies=True) + other_bytes(lake, pages)
     if not found:
         expected = manifest.data_columns or columns_of(PUBLISHED)
         found += [line for one in data for line in _table(lake, folder, one, expected)]
@@ -47,17 +49,14 @@ def columns_of(schema: pl.Schema) -> tuple[Column, ...]:
     return tuple(Column(name=name, type=str(dtype)) for name, dtype in schema.items())
 
 
-def _bytes(lake: Lake, folder: str, files: Sequence[ShardRef | RawFile]) -> list[str]:
-    """Whether files have the bytes that the manifest names."""
-    keys = [f"{folder}/{one.uri if isinstance(one, ShardRef) else one.name}" for one in files]
-    return other_bytes(lake, dict(zip(keys, (one.sha256 for one in files), strict=True)))
+def other_bytes(lake: Lake, files: Mapping[str, str], keep_copies: bool = False) -> list[str]:
+    """The files, by key with the SHA-256 of each, that have other bytes; several read at once.
 
-
-def other_bytes(lake: Lake, files: Mapping[str, str]) -> list[str]:
-    """The files, by key with the SHA-256 of each, that have other bytes; several read at once."""
+    Where `keep_copies` is true what is fetched of a bucket stays at hand, for who reads it next.
+    """
     readers = min(MAX_READERS, os.cpu_count() or 1)
     with ThreadPoolExecutor(readers, thread_name_prefix="verify") as pool:
-        found = list(pool.map(lake.sha256, files))
+        found = list(pool.map(lambda key: lake.sha256(key, keep_copies), files))
     lines = []
     for (key, expected), sha256 in zip(files.items(), found, strict=True):
         if sha256 is None:
@@ -91,9 +90,7 @@ def _ledger_rows(folder: str, manifest: CorpusManifest) -> list[str]:
 
 
 def _strays(lake: Lake, folder: str, manifest: CorpusManifest) -> list[str]:
-    shards = (shard for split in manifest.splits for shard in split.shards)
-    listed = {f"{folder}/{shard.uri}" for shard in (*shards, *manifest.ledger)}
-    listed |= {f"{folder}/{page.name}" for page in manifest.pages} | {f"{folder}/manifest.json"}
+    listed = {f"{folder}/{name}" for name in files_of(manifest)}
     strays = sorted(set(lake.keys(folder)) - listed)
     return [f"{key}: not named by the manifest" for key in strays]
 
@@ -101,11 +98,7 @@ def _strays(lake: Lake, folder: str, manifest: CorpusManifest) -> list[str]:
 def _digest(lake: Lake, folder: str, manifest: CorpusManifest) -> list[str]:
     """Whether the records that are there are those that the version's digest is of."""
     columns = {"record_id": pl.String, "split": pl.String}
-    rows = [
-        scan_shard(lake, shard, folder).select("record_id", pl.lit(split.name).alias("split"))
-        for split in manifest.splits
-        for shard in split.shards
-    ]
+    rows = [one.select("record_id", "split") for one in scan_splits(lake, manifest, folder)]
     of_records = digest_in_passes(
         pl.concat([pl.LazyFrame(schema=columns), *rows]), manifest.rows_out
     )

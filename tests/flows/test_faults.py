@@ -117,6 +117,28 @@ def test_a_read_only_lake_refuses_a_refresh_and_still_has_its_version(
     assert (first.rows_out, refresh(recipe, lake.uri).rows_out) == (20, 22)
 
 
+# --- what is kept beside versions ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff", b'{"version": 1}'])
+def test_a_damaged_note_beside_the_versions_is_passed_over_or_told(
+    tmp_path: Path, data: bytes
+) -> None:
+    write_source(tmp_path, "a", rows(0, 9))
+    recipe = write_recipe(tmp_path, "a")
+    lake = Lake(str(tmp_path / "lake"))
+    first = refresh(recipe, lake.uri)
+    for key in ("raw/a/upstream.json", "corpora/small/unchanged.json"):
+        lake.put(key, data)
+    assert refresh(recipe, lake.uri).version == first.version
+    lake.put("corpora/small/latest.json", data)
+    with pytest.raises(CorpusDamaged, match="Remove it: the next refresh writes it again"):
+        refresh(recipe, lake.uri)
+    lake.delete(["corpora/small/latest.json"])
+    again = refresh(recipe, lake.uri)
+    assert (again.version, latest(lake, "small")) == (first.version, first.version)
+
+
 # --- rights --------------------------------------------------------------------------------------
 
 

@@ -3,11 +3,14 @@
 import json
 import re
 import shlex
+import signal
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from flows.artifacts import page_link
+from schemas.errors import ConfigError
 from schemas.manifest import CorpusManifest
 from tasks.corpora import latest, read_manifest
 from tasks.history.diff import Cause
@@ -81,7 +84,7 @@ def test_one_bit_in_any_raw_stage_or_published_file_ends_verify_with_5(
 ) -> None:
     lake = quickstart.lake
     files = [key for root in ("corpora", "raw", "stages") for key in lake.keys(root)]
-    known = ("latest.json", "unchanged.json", "upstream.json", ".lock")
+    known = ("latest.json", "unchanged.json", "upstream.json", ".lock")  # others see to these
     kinds = {re.sub(r"[0-9a-f]{64}|\d+", "#", key): key for key in files if not key.endswith(known)}
     assert len(kinds) > 20
     for key in kinds.values():
@@ -190,3 +193,102 @@ def test_a_rejected_version_is_not_rolled_back_to(two: Lake, winnow: Winnow) -> 
     done = winnow("--lake", two.uri, "rollback", "@v0003")
     assert (done.returncode, latest(two, "quickstart")) == (2, "v0002")
     assert "rejected by its gates" in done.stderr
+
+
+def test_an_error_while_rows_are_listed_is_the_one_object(two: Lake, winnow: Winnow) -> None:
+    for version in ("v0001", "v0002"):
+        for shard in of(two, version).shards:
+            two.delete([f"corpora/quickstart/{version}/{shard.uri}"])
+    done = winnow("--lake", two.uri, "diff", "@v0001", "@v0002", "--rows", "--json")
+    assert (done.returncode, json.loads(done.stdout)["error"]) == (5, "CorpusDamaged")
+
+
+def test_versions_takes_a_reference_without_its_corpus(two: Lake, winnow: Winnow) -> None:
+    for reference in ("@prod", "@v0001", "quickstart@v0001", "quickstart"):
+        done = winnow("--lake", two.uri, "versions", reference)
+        assert (done.returncode, "quickstart (* is latest)" in done.stdout) == (0, True), reference
+
+
+def test_a_tag_is_shown_at_the_version_that_it_was_given_to(two: Lake, winnow: Winnow) -> None:
+    winnow("--lake", two.uri, "tag", "@v0002", "prod")
+    two.remove_folder("corpora/quickstart/v0002")
+    publish(two, f"{HEAD}alpaca | Why? | So. |\n", name="quickstart")
+    said = json.loads(winnow("--lake", two.uri, "versions", "--json").stdout)
+    assert [one["tags"] for one in said["versions"]] == [[], []]
+
+
+def test_a_lake_may_be_named_by_a_file_uri(two: Lake, winnow: Winnow, tmp_path: Path) -> None:
+    there, none = f"file://{two.uri}", f"file://{tmp_path}/none"
+    assert winnow("--lake", there, "show", "@v0001").returncode == 0
+    assert winnow("--lake", there, "export", "@v0001", f"file://{tmp_path}/out").returncode == 0
+    assert winnow("--lake", there, "import", f"file://{tmp_path}/out").returncode == 0
+    assert "there is no lake at" in winnow("--lake", none, "versions").stderr
+    assert "is not a folder" in winnow("--lake", there, "import", none).stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_folder_of_a_file_uri_is_where_an_adapter_is_looked_for(
+    winnow: Winnow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(
+        "flows.merge.disk_with", lambda uri, adapter: looked.append((uri, adapter)) or tmp_path
+    )
+    winnow("--lake", f"file://{tmp_path}", "merge", "--out", str(tmp_path / "out"))
+    assert looked == [(str(tmp_path), None)]
+
+
+def test_training_asks_for_no_evaluation_set(lake: str, winnow: Winnow, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    sets = {"contamination": {"sets": [{"name": "gone", "path": "gone.jsonl"}]}}
+    said = {"name": "quickstart", "sources": ["sample_dolly"], "filter": sets}
+    recipe.write_text(json.dumps(said))
+    refreshed = winnow("--lake", lake, "refresh", str(recipe))
+    assert (refreshed.returncode, "evaluation set 'gone'" in refreshed.stderr) == (2, True)
+    trained = winnow("--lake", lake, "train", str(recipe))
+    assert "no corpus in" in trained.stderr
+    assert "evaluation set" not in trained.stderr
+
+
+def test_a_handler_of_signals_is_put_back() -> None:
+    from flows.running import stoppable
+
+    before = signal.getsignal(signal.SIGTERM)
+    with stoppable():
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert signal.getsignal(signal.SIGTERM) is before
+    with pytest.raises(ZeroDivisionError), stoppable():
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+# fmt: off
+PLACES = {
+    "a folder":     ("/lake/corpora/a b/v0001/report.html",     "file:///lake/corpora/a%20b/v0001/report.html"),
+    "a bucket":     ("s3://bucket/lake/report.html",            "s3://bucket/lake/report.html"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("place", "link"), PLACES.values(), ids=PLACES)
+def test_the_link_to_a_report_leads_to_where_it_is(place: str, link: str) -> None:
+    assert page_link(place) == link
+
+
+@pytest.mark.parametrize("command", ["try", "push"])
+def test_what_reads_a_version_holds_a_lease(
+    two: Lake, winnow: Winnow, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+
+    def seen(*_: object, **__: object) -> None:
+        held.append(len(two.keys("leases/uses")))
+        raise ConfigError("seen")
+
+    monkeypatch.setattr("flows.trial.planned", seen)
+    monkeypatch.setattr("tasks.publish.hub.push_version", seen)
+    monkeypatch.setenv("HF_TOKEN", "x")
+    arguments = {"try": ("try", "echo", "--corpus", "@v0001"),
+                 "push": ("push", "@v0001", "--to", "a/b")}  # fmt: skip
+    assert "seen" in winnow("--lake", two.uri, *arguments[command]).stderr
+    assert held == [1]

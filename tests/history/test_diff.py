@@ -268,3 +268,14 @@ def test_the_digest_of_records_is_of_their_sorted_lines(ids: list[str]) -> None:
     )
     lines = "\n".join(sorted(f"{one} {split}" for one, split in zip(ids, splits, strict=True)))
     assert identity.records_digest(frame) == hashlib.sha256(lines.encode()).hexdigest()
+
+
+def test_records_that_other_code_gave_another_licence_are_told(lake: Lake) -> None:
+    old = Side(lake, publish(lake, f"{HEAD}alpaca | Why? | So. |\n", split={"validation_share": 0}))
+    new = rewritten(old, licence=pl.lit("GPL"))
+    same = new.manifest.model_copy(update={"records_digest": old.manifest.records_digest})
+    assert listed(old, Side(new.lake, same)).is_empty()
+    other = Side(new.lake, same.model_copy(update={"code_digest": "1" * 64}))
+    assert listed(old, other).select("change", "before", "after").rows() == [
+        ("licence", "MIT", "GPL")
+    ]

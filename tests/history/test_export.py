@@ -1,7 +1,11 @@
 """An export is read by what its form is for, and a whole one is the same version elsewhere."""
 
+import hashlib
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,18 +15,21 @@ from schemas.errors import ConfigError, CorpusDamaged
 from schemas.history import ExportFormat
 from schemas.ledger import PUBLISHED
 from schemas.manifest import CorpusManifest, RawFile, RawReceipt
+from schemas.seal import UNSEALED, sealed
 from schemas.source import Source
 from tasks import text
-from tasks.corpora import latest, read_manifest, version_key
+from tasks.corpora import latest, read_manifest, tidy, version_key, versions
 from tasks.history import export as exporting
+from tasks.history import restore as restoring
 from tasks.history.export import export_version
 from tasks.history.forms import FORMS
+from tasks.history.gc import collect
 from tasks.history.log import events
 from tasks.history.restore import import_version
 from tasks.lake import Lake
 from tasks.normalize.normalize import normalize
 from tasks.publish.verify import problems
-from tests.history.corpora import FAILED, MORE, publish
+from tests.history.corpora import FAILED, MORE, OTHERS, publish
 
 disable_progress_bars()
 WHOLE = [form for form in ExportFormat if form.is_whole]
@@ -248,16 +255,17 @@ def test_a_flipped_bit_in_any_file_of_an_export_is_refused(
 ) -> None:
     export_version(lake, publish(lake, unread=1), place, form)
     for key in place.keys(""):
-        if key in ("export.json", "README.md"):
+        if key == "README.md":  # the export's own card, which nothing is made of
             continue
         whole = place.read(key)
         spoilt = bytearray(whole)
         spoilt[len(spoilt) // 2] ^= 1
         place.put(key, bytes(spoilt))
         other = Lake("memory://")
-        with pytest.raises(CorpusDamaged, match="has sha256"):
+        says = "has sha256|not an export's receipt|name the same|has format"
+        with pytest.raises((CorpusDamaged, ConfigError), match=says):
             import_version(other, place)
-        assert other.keys("corpora") == []
+        assert other.keys("corpora") == [], key
         place.put(key, whole)
     import_version(Lake("memory://"), place)
 
@@ -281,3 +289,192 @@ def test_an_export_from_a_newer_format_is_refused(lake: Lake, place: Lake) -> No
     place.put("export.json", json.dumps(said).encode())
     with pytest.raises(CorpusDamaged, match=r"has format 99.*Update Winnow"):
         import_version(Lake("memory://"), place)
+
+
+def resealed(place: Lake, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change an export's manifest, and make its seal and its digest in the receipt fit."""
+    found = json.loads(place.read("version/manifest.json"))
+    change(found)
+    data = sealed(json.dumps(found | {"seal": UNSEALED}, indent=1).encode())
+    place.put("version/manifest.json", data)
+    receipt = json.loads(place.read("export.json"))
+    receipt["others"][0]["sha256"] = hashlib.sha256(data).hexdigest()
+    place.put("export.json", json.dumps(receipt).encode())
+
+
+# fmt: off
+OUTWARD: dict[str, Callable[[dict[str, Any]], object]] = {
+    "a shard above":       lambda of: of["splits"][0]["shards"][0].update(uri="../../../../ESCAPED"),
+    "a shard anywhere":    lambda of: of["splits"][0]["shards"][0].update(uri="/tmp/ESCAPED"),
+    "a ledger above":      lambda of: of["ledger"][0].update(uri="ledger/../../ESCAPED"),
+    "a page above":        lambda of: of["pages"][0].update(name="../ESCAPED"),
+    "a corpus above":      lambda of: of.update(name="../../outside"),
+    "a corpus anywhere":   lambda of: of.update(name="/tmp/outside"),
+    "a version above":     lambda of: of.update(version="../v0001"),
+    "a split above":       lambda of: of["splits"][0].update(name="../train"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("change", OUTWARD.values(), ids=OUTWARD)
+def test_no_export_is_written_outside_of_the_lake(
+    lake: Lake, place: Lake, tmp_path: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    export_version(lake, publish(lake), place, ExportFormat.ARROW)
+    resealed(place, change)
+    other = Lake(str(tmp_path / "a/b/c/lake"))
+    with pytest.raises(CorpusDamaged, match="is not a manifest"):
+        import_version(other, place)
+    assert [path.name for path in tmp_path.rglob("*") if "ESCAPED" in path.name] == []
+    assert other.keys("corpora") == []
+
+
+def test_a_file_of_an_export_that_is_outside_of_it_is_refused(lake: Lake, place: Lake) -> None:
+    export_version(lake, publish(lake), place, ExportFormat.ARROW)
+    said = json.loads(place.read("export.json"))
+    for named in ("files", "others"):
+        wrong = [said[named][0] | {"name": "version/../../x"}, *said[named][1:]]
+        place.put("export.json", json.dumps(said | {named: wrong}).encode())
+        with pytest.raises(CorpusDamaged, match="is not an export's receipt"):
+            import_version(Lake("memory://"), place)
+
+
+# fmt: off
+RECEIPTS: dict[str, Callable[[dict[str, Any]], object]] = {  # what of the receipt is changed
+    "a data file left out":     lambda said: said["files"].pop(),
+    "a page left out":          lambda said: said["others"].pop(1),
+    "a ledger file left out":   lambda said: said["others"].pop(),
+    "another version":          lambda said: said.update(version="v0002"),
+    "another digest":           lambda said: said.update(digest="0" * 64),
+    "another corpus":           lambda said: said.update(corpus="other"),
+    "other rows":               lambda said: said["files"][0].update(rows=9),
+    "another split":            lambda said: said["files"][0].update(split="test"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("form", WHOLE)
+@pytest.mark.parametrize("change", RECEIPTS.values(), ids=RECEIPTS)
+def test_an_export_has_to_hold_what_its_manifest_says(
+    lake: Lake, place: Lake, form: ExportFormat, change: Callable[[dict[str, Any]], object]
+) -> None:
+    made = publish(lake, unread=1, split={"validation_share": 0}, publish={"shard_rows": 2})
+    export_version(lake, made, place, form)
+    said = json.loads(place.read("export.json"))
+    change(said)
+    place.put("export.json", json.dumps(said).encode())
+    other = Lake("memory://")
+    with pytest.raises(CorpusDamaged, match="do not name the same"):
+        import_version(other, place)
+    assert other.keys("corpora") == []
+
+
+@pytest.mark.parametrize("form", WHOLE)
+def test_a_shortened_file_whose_digest_fits_is_refused(
+    lake: Lake, place: Lake, form: ExportFormat
+) -> None:
+    made = publish(lake, split={"validation_share": 0}, publish={"shard_rows": 2})
+    done = export_version(lake, made, place, form)
+    name = done.files[-1].name
+    if form is ExportFormat.JSONL:
+        place.put(name, b"".join(place.read(name).splitlines(keepends=True)[:-1]))
+    else:
+        place.put(name, b"ARROW1")
+    said = json.loads(place.read("export.json"))
+    said["files"][-1]["sha256"] = place.sha256(name)
+    place.put("export.json", json.dumps(said).encode())
+    with pytest.raises(CorpusDamaged, match=r"do not hold the|cannot be read"):
+        import_version(Lake("memory://"), place)
+
+
+@pytest.mark.parametrize("form", ExportFormat)
+def test_a_damaged_version_is_not_exported(lake: Lake, tmp_path: Path, form: ExportFormat) -> None:
+    made = publish(lake, unread=1, publish={"format": "arrow"})
+    folder = version_key(made.name, made.version)
+    brought = [*made.shards, *(made.ledger if form.is_whole else ())]
+    names = [shard.uri for shard in brought]
+    names += [page.name for page in made.pages] if form.is_whole else []
+    for number, name in enumerate(names):
+        whole = lake.read(f"{folder}/{name}")
+        words = (whole.replace(b"Lemur", b"Tiger"), whole[:-1] + bytes([whole[-1] ^ 1]))
+        for at, spoilt in enumerate(words):
+            if spoilt == whole:
+                continue
+            lake.put(f"{folder}/{name}", spoilt)
+            to = Lake(str(tmp_path / f"export-{number}-{at}"))
+            with pytest.raises(CorpusDamaged, match="is damaged, so it is not exported"):
+                export_version(lake, made, to, form)
+            assert not to.exists("export.json")
+        lake.put(f"{folder}/{name}", whole)
+    export_version(lake, made, Lake(str(tmp_path / "whole")), form)
+
+
+def test_a_version_that_was_collected_is_imported_again(lake: Lake, place: Lake) -> None:
+    first = publish(lake)
+    export_version(lake, first, place, ExportFormat.ARROW)
+    publish(lake, MORE)
+    collect(lake, keep=1)
+    assert versions(lake, "tiny") == ("v0002",)
+    assert import_version(lake, place) == (first, True)
+    assert versions(lake, "tiny") == ("v0001", "v0002")
+    assert latest(lake, "tiny") == "v0002"
+    assert problems(lake, first, deep=True) == []
+    assert import_version(lake, place) == (first, False)
+    tidy(lake)
+    assert versions(lake, "tiny") == ("v0001", "v0002")
+    assert publish(lake, OTHERS).version == "v0003"
+
+
+def test_a_version_of_which_an_older_winnow_left_a_claim_is_imported_again(place: Lake) -> None:
+    lake = Lake("memory://")
+    first = publish(lake)
+    export_version(lake, first, place, ExportFormat.ARROW)
+    lake.remove_folder("corpora/tiny/v0001")
+    assert import_version(lake, place) == (first, True)
+    lake.delete(["corpora/tiny/v0001/manifest.json"])
+    with pytest.raises(CorpusDamaged, match="Restore it from a copy of the lake"):
+        import_version(lake, place)
+
+
+def test_import_and_export_hold_a_lease(
+    lake: Lake, place: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+    for module, name in ((exporting, "_exported"), (restoring, "_imported")):
+        work = getattr(module, name)
+
+        def seen(of: Lake, *arguments: Any, work: Callable[..., Any] = work) -> Any:
+            held.append(len(of.keys("leases/uses")))
+            return work(of, *arguments)
+
+        monkeypatch.setattr(module, name, seen)
+    export_version(lake, publish(lake), place, ExportFormat.ARROW)
+    import_version(lake, place)
+    assert held == [1, 1]
+
+
+def test_a_version_is_imported_again_once_its_removal_has_come_to_its_end(place: Lake) -> None:
+    lake = Lake("memory://")
+    first = publish(lake)
+    export_version(lake, first, place, ExportFormat.ARROW)
+    lake.put("corpora/tiny/removals/v0001.json", b"")  # as somebody does who is killed then
+    lake.delete(["corpora/tiny/v0001/manifest.json"])
+    with pytest.raises(CorpusDamaged, match="Run: winnow gc --apply, then the import again"):
+        import_version(lake, place)
+    collect(lake, keep=1)
+    assert import_version(lake, place) == (first, True)
+    assert problems(lake, first) == []
+
+
+def test_of_many_imports_of_a_removed_version_one_is_new_and_it_is_whole(tmp_path: Path) -> None:
+    lake, place = Lake("memory://"), Lake(str(tmp_path / "export"))
+    first = publish(lake)
+    export_version(lake, first, place, ExportFormat.ARROW)
+    publish(lake, MORE)
+    collect(lake, keep=1)
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda _: import_version(lake, place), range(6)))
+    assert [manifest for manifest, _ in done] == [first] * 6
+    assert [is_new for _, is_new in done].count(True) == 1
+    assert problems(lake, first, deep=True) == []
+    assert versions(lake, "tiny") == ("v0001", "v0002")

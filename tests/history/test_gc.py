@@ -1,21 +1,26 @@
 """Garbage goes; what is tagged, latest, trained from, or needed by a version that stays, does not."""
 
 import json
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from schemas.adapter import Acceptance, TrainingManifest, run_name
-from schemas.errors import CorpusDamaged, StorageError
+from schemas.errors import CorpusDamaged, StorageError, WinnowError
 from schemas.manifest import CorpusManifest
 from schemas.train import BaseModel, Train
 from tasks.corpora import latest, read_manifest, versions
-from tasks.history.gc import collect, plan
+from tasks.history import gc
+from tasks.history.gc import Plan, collect, plan
 from tasks.history.leases import using
 from tasks.history.log import events
 from tasks.history.rollback import roll_back
-from tasks.history.tags import set_tag
+from tasks.history.tags import set_tag, tags
 from tasks.lake import Lake
 from tasks.publish.verify import problems
 from tests.history.corpora import FAILED, HEAD, OTHERS, publish
@@ -163,6 +168,57 @@ def test_nothing_goes_while_a_refresh_works_with_the_lake(six: Lake) -> None:
     assert left(six) == "1 2 3 4 5 6"
 
 
+# fmt: off
+MOVES: dict[str, tuple[Callable[[Lake, CorpusManifest], object], str]] = {
+    "a tag":        (lambda lake, one: set_tag(lake, one, "prod"),   "was removed meanwhile"),
+    "a rollback":   (roll_back,                                      "is not whole"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("move", "says"), MOVES.values(), ids=MOVES)
+def test_a_version_that_goes_is_not_tagged_or_rolled_back_to_meanwhile(
+    six: Lake,
+    move: Callable[[Lake, CorpusManifest], object],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[str] = []
+    first = version(six, 1)
+
+    def person() -> None:
+        try:
+            move(six, first)
+        except WinnowError as error:
+            said.append(str(error))
+
+    moving = threading.Thread(target=person)
+
+    def planned(*arguments: Any) -> Plan:
+        found = plan(*arguments)
+        moving.start()
+        while moving.is_alive() and not six.keys("leases/uses"):
+            moving.join(0.01)
+        return found
+
+    monkeypatch.setattr(gc, "plan", planned)
+    collect(six, keep=1)
+    moving.join(10)
+    assert (left(six), latest(six, "tiny"), tags(six, "tiny")) == ("6", "v0006", {})
+    assert says in " ".join(said)
+
+
+def test_a_tag_that_no_listing_shows_keeps_its_version(
+    six: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_tag(six, version(six, 2), "prod")
+    entries = six.entries
+    behind = lambda prefix: [] if prefix.endswith("/tags") else entries(prefix)  # noqa: E731
+    monkeypatch.setattr(six, "entries", behind)
+    collect(six, keep=1)
+    assert left(six) == "2 6"
+
+
 def test_nothing_goes_where_a_manifest_cannot_be_read(six: Lake) -> None:
     six.put("corpora/tiny/v0003/manifest.json", b"{}")
     with pytest.raises(CorpusDamaged, match="is not a manifest"):
@@ -186,3 +242,16 @@ def test_what_killed_processes_left_goes_as_well(tmp_path: Path) -> None:
     (dead / "shard.parquet").write_bytes(b"1")
     collect(lake, 1)
     assert not dead.exists()
+
+
+def test_what_an_older_winnow_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    publish(lake)
+    names = ("latest.json#1", "latest.json#23", "data#x", "young#1")
+    left = [tmp_path / "lake/corpora/tiny" / name for name in names]
+    for path in left:
+        path.write_bytes(b"1")
+        os.utime(path, (0, 0))
+    os.utime(left[-1])
+    collect(lake, 1)
+    assert [path.exists() for path in left] == [False, False, True, True]

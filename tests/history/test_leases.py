@@ -1,6 +1,7 @@
 """Nothing is removed while somebody works with the lake, and a killed holder holds nobody up."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,8 +12,11 @@ import pytest
 
 from schemas.errors import StorageError
 from tasks.history import leases
-from tasks.history.leases import Lease, leased, removing, using
+from tasks.history.leases import Lease, leased, reading, removing, using
 from tasks.lake import Lake
+from tests.disks import mounted
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_whoever_uses_the_lake_keeps_others_from_removing(lake: Lake) -> None:
@@ -58,37 +62,75 @@ def test_waiting_has_an_end(lake: Lake) -> None:
         raise AssertionError
 
 
-def test_a_lease_ends_with_its_process(lake: Lake) -> None:
-    code = "import os; print(os.getpid())"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    dead = Lease.of_this_process()._replace(process=int(said.stdout), started="1")
-    lake.put(f"leases/uses/{dead.new_name}", b"")
+def of_the_dead(lake: Lake) -> Lease:
+    """A lease of this machine that nobody holds."""
+    with lake.scratch() as scratch:
+        return Lease.of(lake, scratch)
+
+
+def test_a_lease_ends_with_its_process(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    code = (
+        "import os, signal, sys\n"
+        "from tasks.history.leases import using\n"
+        "from tasks.lake import Lake\n"
+        "with using(Lake(sys.argv[1])):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, lake.uri], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(lake.keys("leases/uses")) == 1
     with removing(lake):
         assert lake.keys("leases/uses") == []
 
 
-def test_a_process_that_took_a_dead_ones_number_is_another(lake: Lake) -> None:
-    other = Lease.of_this_process()._replace(started="1")
-    lake.put(f"leases/uses/{other.new_name}", b"")
+def test_a_lease_that_nobody_holds_is_over(lake: Lake) -> None:
+    lake.put(f"leases/uses/{of_the_dead(lake).name}", b"")
     with removing(lake):
-        pass
+        assert lake.keys("leases/uses") == []
 
 
-def test_of_another_machine_nothing_is_known_so_its_lease_counts(lake: Lake) -> None:
-    far = Lease(host="far-away", process=1, started="1")
-    lake.put(f"leases/uses/{far.new_name}", b"")
-    with pytest.raises(StorageError, match="process 1 on far-away"), removing(lake):
-        raise AssertionError
+# fmt: off
+ELSEWHERE = {  #                                    what differs
+    "another host":                                {"host": "far-away"},
+    "another container of the same host's name":   {"disk": "0123456789ab"},
+}
+# fmt: on
 
 
-def test_a_lease_of_another_machine_is_over_after_two_days(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("differs", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_of_another_machine_nothing_is_known_so_its_lease_counts_for_two_days(
+    lake: Lake, differs: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    far = Lease(host="far-away", process=1, started="1")
-    lake.put(f"leases/uses/{far.new_name}", b"")
+    far = of_the_dead(lake)._replace(process=1, **differs)
+    lake.put(f"leases/uses/{far.name}", b"")
+    with pytest.raises(StorageError, match=f"process 1 on {far.host}"), removing(lake):
+        raise AssertionError
     monkeypatch.setattr(leases, "ENDS_AFTER_S", -1)
     with removing(lake):
         pass
+
+
+def test_containers_that_share_a_lake_in_a_bucket_have_names_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    names = set()
+    for container in ("one", "other"):
+        monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / container))
+        names.add(of_the_dead(Lake("s3://bucket/lake")).disk)
+    assert len(names) == 2
+
+
+def test_who_only_reads_needs_no_lease_where_none_can_be_written(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk") as disk:
+        lake = Lake(str(disk.path / "lake"))
+        with reading(lake):
+            assert len(lake.keys("leases/uses")) == 1
+        disk.remount("ro")
+        with reading(lake):
+            assert lake.keys("leases/uses") == []
+        with pytest.raises(StorageError, match="Make the lake writable"), using(lake):
+            raise AssertionError
 
 
 def test_a_flow_holds_a_lease_while_it_runs(lake: Lake) -> None:

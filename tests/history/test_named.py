@@ -1,8 +1,10 @@
 """A version is named by number, by tag, as the latest, or by steps back from one of them."""
 
+from pathlib import Path
+
 import pytest
 
-from schemas.errors import UnknownName
+from schemas.errors import CorpusDamaged, UnknownName
 from tasks.history.named import named_version
 from tasks.history.tags import set_tag
 from tasks.lake import Lake
@@ -57,3 +59,34 @@ def test_a_tag_of_a_version_that_was_removed_says_so(history: Lake) -> None:
     history.remove_folder("corpora/tiny/v0002")
     with pytest.raises(UnknownName, match=r"tiny@prod is v0002, which is not in .* any more"):
         named_version(history, "tiny@prod")
+
+
+def test_a_tag_does_not_pass_to_another_version_of_the_same_number(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    set_tag(lake, publish(lake, TABLE), "prod")
+    lake.remove_folder("corpora/tiny/v0001")
+    again = publish(lake, MORE)
+    assert again.version == "v0001"
+    with pytest.raises(
+        CorpusDamaged, match=r"tiny@prod was given to a v0001 with digest .*--force"
+    ):
+        named_version(lake, "tiny@prod")
+    set_tag(lake, again, "prod", force=True)
+    assert named_version(lake, "tiny@prod") == again
+
+
+def test_a_version_that_lost_its_manifest_is_damage_not_a_wrong_name(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    publish(lake)
+    lake.delete(["corpora/tiny/v0001/manifest.json"])
+    for name in ("tiny@v0001", "@v0001"):
+        with pytest.raises(CorpusDamaged, match="Restore it from a copy of the lake"):
+            named_version(lake, name)
+
+
+@pytest.mark.parametrize("name", ["../tiny", "/tiny", "", "Tiny", "tiny/v0001"])
+def test_what_no_corpus_may_be_called_is_unknown(history: Lake, name: str) -> None:
+    publish(history, name="other")
+    for reference in (f"{name}@v0001", f"{name}@prod", name):
+        with pytest.raises(UnknownName):
+            named_version(history, reference)

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import ConfigError, CorpusDamaged
-from schemas.history import Latest, number_of
+from schemas.history import Latest
+from schemas.manifest import number_of
 from tasks.corpora import latest, promote, read_manifest, versions
 from tasks.history.log import events
 from tasks.history.rollback import roll_back
@@ -103,3 +104,11 @@ def test_promotion_never_goes_back_whatever_was_rolled_back(
             assert points_to.withdraws(version) or number_of(version) < number_of(highest)
         highest = max(highest, points_to.version)
         assert max(points_to.highest or "", points_to.version) == highest
+
+
+@pytest.mark.parametrize("page", ["README.md", "report.html", "croissant.json"])
+def test_a_version_that_lost_a_page_is_not_rolled_back_to(three: Lake, page: str) -> None:
+    three.delete([f"corpora/tiny/v0001/{page}"])
+    with pytest.raises(CorpusDamaged, match="is not whole"):
+        back_to(three, "v0001")
+    assert latest(three, "tiny") == "v0003"

@@ -3,16 +3,21 @@
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from schemas.errors import CorpusDamaged
 from schemas.manifest import SourceEntry, StageRows
 from schemas.seal import UNSEALED, is_intact, sealed
-from tasks.corpora import read_manifest
-from tasks.history.inputs import Inputs
+from tasks.corpora import made_from, read_manifest
+from tasks.history.inputs import REBUILT, Inputs
+from tasks.history.named import named_version
+from tasks.history.needs import needed_stages
+from tasks.history.tags import set_tag, tags
 from tasks.lake import Lake
 from tasks.publish.verify import other_bytes, problems
+from tasks.receipts import receipts_of
 from tasks.stages import finish, finished
 from tests.history.corpora import TABLE, publish
 from tests.judgements import judgement
@@ -192,3 +197,78 @@ def test_deep_derives_the_ids_from_the_texts(lake: Lake) -> None:
 def test_inputs_that_the_lake_no_longer_holds_are_no_problem(lake: Lake) -> None:
     inputs = Inputs(lake, publish(lake))
     assert (inputs.files, inputs.wrong, other_bytes(lake, inputs.files)) == ({}, [], [])
+
+
+@pytest.mark.parametrize("edit", ["", "GPL"], ids=["as it was", "edited"])
+def test_a_manifest_that_lost_its_seal_is_refused(lake: Lake, edit: str) -> None:
+    publish(lake)
+    found = json.loads(lake.read(KEY))
+    del found["seal"]
+    found["sources"][0]["licence"] = edit or found["sources"][0]["licence"]
+    for told in (found, found | {"seal": None}):
+        lake.put(KEY, json.dumps(told).encode())
+        with pytest.raises(CorpusDamaged, match=r"its seal is gone\. Restore it from a copy"):
+            read_manifest(lake, "tiny", "v0001")
+
+
+def test_a_stage_whose_receipt_lost_its_seal_is_not_done_and_verify_says_so(lake: Lake) -> None:
+    manifest = publish(lake)
+    stage = judgement(lake, TABLE)[0].normalized[0]
+    finish(lake, stage)
+    assert Inputs(lake, manifest).wrong == []
+    key = f"stages/normalize/{stage.digest}/manifest.json"
+    lake.put(key, stage.model_dump_json(exclude={"seal"}).encode())
+    assert finished(lake, "normalize", stage.digest) is None
+    assert receipts_of(lake, manifest).of("normalize") == ()
+    assert needed_stages(lake, (manifest,))
+    (line,) = Inputs(lake, manifest).wrong
+    assert line == f"{key}: not a stage's manifest as it was written: {REBUILT}"
+
+
+def test_a_manifest_in_another_versions_place_is_refused(lake: Lake) -> None:
+    publish(lake)
+    for key in lake.keys("corpora/tiny/v0001"):
+        lake.copy(key, key.replace("v0001", "v0002"))
+        lake.copy(key, key.replace("tiny", "other"))
+    says = "is that of tiny v0001, expected {}. Restore it from a copy of the lake, or remove"
+    with pytest.raises(CorpusDamaged, match=says.format("tiny v0002")):
+        named_version(lake, "tiny@v0002")
+    with pytest.raises(CorpusDamaged, match=says.format("other v0001")):
+        read_manifest(lake, "other", "v0001")
+
+
+def test_a_manifest_that_is_gone_says_what_to_do_and_what_it_says_works(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    publish(lake)
+    lake.delete([KEY])
+    for _ in range(2):
+        with pytest.raises(CorpusDamaged) as refused:
+            publish(lake)
+        assert "Restore it from a copy of the lake; or, to give v0001 up, remove " in str(
+            refused.value
+        )
+        assert "Run the refresh again to rebuild it" not in str(refused.value)
+    lake.remove_folder("corpora/tiny/v0001")
+    assert publish(lake).version == "v0001"
+
+
+# fmt: off
+DAMAGED_NOTES = {
+    "half":         b'{"inputs_digest": "',
+    "a list":       b"[]",
+    "a text":       b'"v0001"',
+    "not UTF-8":    b"\xff",
+    "nothing":      b"",
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("data", DAMAGED_NOTES.values(), ids=DAMAGED_NOTES)
+def test_damaged_notes_stop_no_refresh(lake: Lake, data: bytes) -> None:
+    first = publish(lake)
+    set_tag(lake, first, "prod")
+    for name in ("unchanged.json", "tag_names.json", "etags/v0001.json"):
+        lake.put(f"corpora/tiny/{name}", data)
+    assert made_from(lake, "tiny", first.inputs_digest) == first
+    assert publish(lake) == first
+    assert list(tags(lake, "tiny")) == ["prod"]

@@ -102,7 +102,7 @@ def test_every_kind_is_in_the_glossary_as_the_code_explains_it(kind: Cleaning) -
 def test_other_notes_of_a_stage_are_no_cleaning() -> None:
     stage = StageManifest(
         stage="normalize", digest="0" * 64, uri="x", rows_in=0, rows_out=0,
-        notes=(("no_input_spellings", "2"), ("html_entities", "1"), ("expected_rows", "0 records")),
+        notes=(("no_input_spellings", "2"), ("html_entities", "1"), ("layout", "alpaca: 3 of 3 rows")),
     )  # fmt: skip
     assert cleaned_rows(stage) == (("html_entities", 1), ("no_input_spellings", 2))
 

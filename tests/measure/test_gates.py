@@ -2,9 +2,11 @@
 
 import pytest
 
+from schemas.errors import ConfigError
 from schemas.manifest import FailedSource, GateResult, LengthStats, RefusalRate, Statistics
 from schemas.reasons import DropReason
 from schemas.recipe import Gates
+from schemas.source import Source
 from tasks.measure.gates import check_gates
 from tests.measure.corpora import drop, manifest, source
 
@@ -113,3 +115,10 @@ def test_a_gate_names_what_it_found(gate, changes, detail) -> None:
 def test_a_corpus_of_nothing_fails_on_its_rows_alone() -> None:
     results = check(Gates(), sources=(), drops=(), statistics=Statistics(), parent=None)
     assert [gate for gate, result in results.items() if not result.passed] == ["min_rows"]
+
+
+def test_no_source_is_called_as_all_of_them_are() -> None:
+    said = {"layout": "alpaca", "licence": "MIT", "local": {"path": "x"}}
+    assert Source.from_mapping(said | {"name": "all_of_it"}, "x").name == "all_of_it"
+    with pytest.raises(ConfigError, match="stands for all sources of a recipe"):
+        Source.from_mapping(said | {"name": "all"}, "x")

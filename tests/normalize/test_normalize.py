@@ -237,23 +237,6 @@ def test_a_raw_file_that_is_not_the_one_that_was_downloaded_is_refused(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("band", "note"),
-    [
-        ({"min": 6, "max": 6}, ""),
-        ({"min": 7, "max": 9}, "6 records, expected 7 to 9"),
-        ({"min": 1, "max": 5}, "6 records, expected 1 to 5"),
-    ],
-    ids=["inside", "too few", "too many"],
-)
-def test_too_few_or_too_many_records_are_noted_and_no_error(
-    band: dict[str, int], note: str, tmp_path: Path
-) -> None:
-    done = normalized(tmp_path, array(7), source("alpaca", expected_rows=band))
-
-    assert done.manifest.note("expected_rows") == note
-
-
-@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("code.jsonl", "code"),

@@ -9,8 +9,10 @@ import polars as pl
 import pytest
 
 from schemas import stores
+from schemas.digests import sha256_of
 from schemas.errors import CorpusDamaged, StorageError
 from schemas.manifest import ShardRef
+from tasks import copies
 from tasks.lake import Lake
 from tasks.shards import scan_shard, write_shard
 from tests.object_store.s3_server import S3Server
@@ -254,14 +256,14 @@ def test_copies_out_of_use_go_when_they_are_too_many(s3: S3Server) -> None:
     shards = [
         write_shard(pl.DataFrame({"n": [number]}), lake, f"{number}.parquet") for number in range(3)
     ]
-    copies = [lake.local(shard.uri, shard.sha256) for shard in shards]
-    for age, copy in enumerate(copies):
+    kept = [lake.local(shard.uri, shard.sha256) for shard in shards]
+    for age, copy in enumerate(kept):
         os.utime(copy, (age, age))
-    bound = copies[2].stat().st_size
+    bound = kept[2].stat().st_size
     lake._copies.trim(bound)
-    assert [copy.exists() for copy in copies] == [False, False, True]
+    assert [copy.exists() for copy in kept] == [False, False, True]
     lake._copies.trim(0, in_use_s=10**12)
-    assert copies[2].exists()
+    assert kept[2].exists()
 
 
 def test_a_lake_in_memory_has_a_name_or_is_nobody_elses() -> None:
@@ -298,3 +300,71 @@ def test_every_cloud_is_opened_by_the_same_code(
 def test_what_is_no_store_is_refused_with_its_name() -> None:
     with pytest.raises(StorageError, match=r"cannot open nowhere://bucket: "):
         Lake("nowhere://bucket")
+
+
+def spoilt(copy: Path, how: str) -> None:
+    """Have other bytes in a copy: of the same size, or fewer."""
+    data = bytearray(copy.read_bytes())
+    data[len(data) // 2] ^= 1
+    copy.write_bytes(bytes(data) if how == "a bit" else bytes(data)[:-1])
+
+
+@pytest.mark.parametrize("how", ["a bit", "a byte less"])
+@pytest.mark.parametrize("process", ["this one", "another one"])
+def test_a_copy_that_was_damaged_is_fetched_again(
+    s3: S3Server, how: str, process: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pl.DataFrame({"n": range(1000)})
+    lake = Lake(s3.uri)
+    shard = write_shard(frame, lake, "part.parquet")
+    copy = lake.local(shard.uri, shard.sha256)
+    status = copy.stat()
+    spoilt(copy, how)
+    if process == "another one":  # whose clock may be a coarse one
+        monkeypatch.setattr(copies, "_seen_whole", {})
+        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    s3.requests.clear()
+    assert scan_shard(Lake(s3.uri), shard).collect().equals(frame)
+    assert s3.requests.count("GET /bucket/lake/part.parquet") == 1
+    assert lake.is_intact(shard.uri, shard.sha256)
+
+
+def test_a_copy_is_looked_at_once_in_a_process(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(s3.uri)
+    shard = write_shard(pl.DataFrame({"n": [1]}), lake, "part.parquet")
+    monkeypatch.setattr(copies, "_seen_whole", {})
+    looked = []
+    monkeypatch.setattr(copies, "sha256_of", lambda path: looked.append(path) or sha256_of(path))
+    for _ in range(3):
+        Lake(s3.uri).local(shard.uri, shard.sha256)
+    assert len(looked) == 1
+
+
+def test_a_damaged_note_of_what_a_bucket_holds_is_asked_anew(s3: S3Server) -> None:
+    lake = Lake(s3.uri)
+    shard = write_shard(pl.DataFrame({"n": [1]}), lake, "part.parquet")
+    for data in (b"\xff", b"0" * 64, b""):
+        for note in (lake.disk / "copies/seen").iterdir():
+            note.write_bytes(data)
+        assert lake.is_intact(shard.uri, shard.sha256)
+
+
+def test_two_servers_with_one_buckets_name_have_disks_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path))
+    for name in ("AWS_ENDPOINT_URL", "AZURE_STORAGE_ACCOUNT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    disks = {stores.disk_of("s3://b/lake"), stores.disk_of("s3://b/lake/")}
+    assert len(disks) == 1
+    for port in (1, 2):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        disks.add(stores.disk_of("s3://b/lake"))
+    gcs = stores.disk_of("gs://b/lake")
+    for account in ("one", "other"):
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", account)
+        disks.add(stores.disk_of("az://b/lake"))
+    assert len(disks) == 5
+    assert stores.disk_of("gs://b/lake") == gcs

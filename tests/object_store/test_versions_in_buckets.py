@@ -1,5 +1,6 @@
 """Versions in a bucket: one winner per number, none skipped, none half there, whoever dies when."""
 
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -11,10 +12,22 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import StorageError
+from schemas.errors import CorpusDamaged, StorageError
 from schemas.manifest import CorpusManifest, GateResult, Statistics
-from tasks import lake as lakes
-from tasks.corpora import latest, next_version, promote, read_manifest, tidy, versions
+from tasks import store
+from tasks.corpora import (
+    files_of,
+    latest,
+    next_version,
+    promote,
+    read_manifest,
+    remove_version,
+    standing,
+    tidy,
+    versions,
+)
+from tasks.history.named import named_version
+from tasks.history.tags import set_tag, tags
 from tasks.judged import Judgement
 from tasks.lake import Entry, Lake
 from tasks.publish.verify import problems
@@ -31,7 +44,7 @@ TABLE = """
 """
 PUBLISHERS = 10
 WAIT_S = 60
-BESIDE_VERSIONS = ("claims", "latest.json", "latest.json.lock", "unchanged.json")
+BESIDE_VERSIONS = ("claims", "etags", "latest.json", "latest.json.lock", "unchanged.json")
 ROOT = Path(__file__).parents[2]
 
 
@@ -192,7 +205,7 @@ class Mortal:
 def killed_at(refresh: Refresh, writes: int, answered: bool) -> bool:
     """Publish and die at a write; False if it came to its end before."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lakes, "obstore", Mortal(lakes.obstore, writes, answered))
+        patch.setattr(store, "obstore", Mortal(store.obstore, writes, answered))
         try:
             refresh.publish()
         except Killed:
@@ -244,18 +257,94 @@ def test_what_another_machine_is_writing_is_left_alone(lake: Lake) -> None:
     assert whole(lake) == ("v0001",)
 
 
+@pytest.mark.parametrize("writes", [1, 2, 3, 4])
 def test_a_version_whose_removal_was_cut_short_is_removed_and_its_number_stays_taken(
-    lake: Lake,
+    lake: Lake, writes: int
 ) -> None:
     for rows in range(2):
         judged(lake, rows).publish()
-    lake.delete(["corpora/tiny/v0002/manifest.json"])
-    assert versions(lake, "tiny") == ("v0001",)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "obstore", Mortal(store.obstore, writes, answered=True))
+        with contextlib.suppress(Killed):
+            remove_version(lake, "tiny", "v0002")
     assert next_version(lake, "tiny") == "v0003"
+    before = lake.keys("corpora/tiny/v0002")
     tidy(lake)
-    assert lake.keys("corpora/tiny/v0002") == []
+    assert lake.keys("corpora/tiny/v0002") == before  # others may be making it again
+    tidy(lake, alone=True)
+    if lake.exists("corpora/tiny/v0002/manifest.json"):  # no file of it had gone
+        assert (writes, whole(lake)) == (1, ("v0001", "v0002"))
+        return
+    assert lake.keys("corpora/tiny/v0002") == lake.keys("corpora/tiny/removals") == []
     assert judged(lake, rows=2).publish()[0].version == "v0003"
     assert whole(lake) == ("v0001", "v0003")
+
+
+def test_a_version_that_lost_its_manifest_is_not_touched(lake: Lake) -> None:
+    for rows in range(2):
+        judged(lake, rows).publish()
+    key = "corpora/tiny/v0002/manifest.json"
+    manifest, others = lake.read(key), lake.keys("corpora/tiny/v0002")
+    others.remove(key)
+    lake.delete([key])
+    with pytest.raises(CorpusDamaged, match=r"v0002/manifest.json is missing. Restore it from a"):
+        tidy(lake)
+    assert lake.keys("corpora/tiny/v0002") == others
+    lake.put(key, manifest)
+    tidy(lake)
+    assert whole(lake) == ("v0001", "v0002")
+    lake.delete([key, *others])  # what the message says for who gives the version up
+    tidy(lake)
+    assert judged(lake, rows=2).publish()[0].version == "v0003"
+
+
+def test_one_bit_of_a_published_file_in_a_bucket_is_seen_by_the_next_refresh(bucket: Lake) -> None:
+    manifest, _ = judged(bucket).publish()
+    for key in bucket.keys("corpora/tiny/v0001"):
+        if key.endswith("manifest.json"):
+            continue
+        whole = bucket.read(key)
+        flipped = bytearray(whole)
+        flipped[len(flipped) // 2] ^= 1
+        bucket.put(key, bytes(flipped))
+        assert standing(bucket, "tiny", manifest.equals) == (), key
+        bucket.put(key, whole)
+        assert standing(bucket, "tiny", manifest.equals) == (manifest,), key
+
+
+def test_nothing_of_a_version_is_fetched_to_say_that_it_is_unchanged(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    manifest, _ = judged(Lake(s3.uri)).publish()
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "of-another-machine"))
+    s3.requests.clear()
+    assert standing(Lake(s3.uri), "tiny", manifest.equals) == (manifest,)
+    fetched = [one for one in s3.requests if one.startswith("GET /bucket/lake/corpora/tiny/v0001/")]
+    assert {one.rsplit("/", 1)[1] for one in fetched} == {"manifest.json"}
+
+
+def test_verify_fetches_each_file_once(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    manifest, _ = judged(Lake(s3.uri)).publish()
+    monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / "of-another-machine"))
+    s3.requests.clear()
+    assert problems(Lake(s3.uri), manifest) == []
+    fetched = [one for one in s3.requests if one.startswith("GET /bucket/lake/corpora/tiny/v0001/")]
+    assert len(fetched) == len(set(fetched)) == len(files_of(manifest)) - 1
+
+
+def test_a_version_is_found_by_its_name_while_listings_are_behind(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rows in range(2):
+        made, _ = judged(lake, rows).publish()
+    set_tag(lake, made, "prod")
+    monkeypatch.setattr(lake, "entries", lambda prefix: [])
+    monkeypatch.setattr(lake, "folders", lambda prefix: [])
+    for name in ("tiny", "tiny@v0002", "tiny@latest", "tiny@prod"):
+        assert named_version(lake, name) == made, name
+    assert list(tags(lake, "tiny")) == ["prod"]
 
 
 def test_a_copy_of_a_lake_that_is_still_under_way_is_left_alone(lake: Lake) -> None:

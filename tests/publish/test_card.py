@@ -10,6 +10,7 @@ import yaml
 from schemas.licences import TERMS
 from schemas.manifest import Composition, CorpusManifest
 from tasks.lake import Lake
+from tasks.publish import card
 from tasks.publish.card import dataset_card
 from tests.publish.published import BOTH_SPLITS, folder_of, publish
 
@@ -165,3 +166,17 @@ def test_the_machine_that_made_it_is_not_on_the_card(tmp_path: Path) -> None:
     card = (folder_of(lake, manifest) / "README.md").read_text("utf-8")
     assert str(tmp_path) not in card
     assert manifest.host not in card
+
+
+# the list of `datasets`: n<1K and n>1T, and between them from power to power of ten
+SIZES = {
+    0: "n<1K", 999: "n<1K", 1_000: "1K<n<10K", 9_999: "1K<n<10K", 10_000: "10K<n<100K",
+    100_000: "100K<n<1M", 999_999: "100K<n<1M", 1_000_000: "1M<n<10M", 9_999_999: "1M<n<10M",
+    10**7: "10M<n<100M", 10**8: "100M<n<1B", 10**9: "1B<n<10B", 10**10: "10B<n<100B",
+    10**11: "100B<n<1T", 10**12 - 1: "100B<n<1T", 10**12: "n>1T",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "size"), SIZES.items())
+def test_the_size_is_one_of_the_hubs_categories(rows: int, size: str) -> None:
+    assert card._size(rows) == size

@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from schemas.contamination import EvaluationHits, ItemHit
 from schemas.errors import ConfigError, CorpusDamaged, StorageError
-from schemas.manifest import CorpusManifest
+from schemas.manifest import Conflict, CorpusManifest
 from schemas.pushed import PushedVersion
 from schemas.recipe import Publish
 from schemas.seal import is_intact
@@ -434,3 +435,39 @@ def test_load_dataset_takes_the_newest_version_and_any_by_its_tag(
             for split in manifest.splits
             if split.rows
         }
+
+
+def test_the_pushed_manifest_quotes_no_evaluation_item_and_no_dropped_row(
+    lake: Lake, push: Push, stand_in: HubStandIn
+) -> None:
+    secret = "what only an evaluation item and a dropped row say"
+    hit = ItemHit(row=1, excerpt=secret, source="alpaca", source_row=1, part="prompt", how="ngram")
+    counts = dict.fromkeys((name for name in EvaluationHits.model_fields if "item" in name), 1)
+    held = EvaluationHits(name="set", rows_compared=4, rows_hit=1, hits=(hit,), **counts)
+    conflict = Conflict(record_id="0" * 32, prompt=secret, answers=2, published=0, sources=("a",))
+    manifest = publish(lake)
+    told = manifest.statistics.model_copy(
+        update={"contamination": (held,), "conflicts": (conflict,)}
+    )
+    push(manifest.model_copy(update={"statistics": told}))
+    data = there(stand_in)["manifest.json"]
+    found = CorpusManifest.model_validate_json(data).statistics
+    assert secret not in data.decode()
+    assert (found.contamination[0].rows_hit, found.conflicts[0].answers) == (1, 2)
+    assert found.contamination[0].hits[0].source_row == 1
+
+
+@pytest.mark.parametrize("receipt", [b"", b"{", b"[]", b'{"corpus": "tiny"}'])
+def test_a_damaged_receipt_of_a_push_asks_the_hub_again(
+    lake: Lake, push: Push, stand_in: HubStandIn, receipt: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    manifest = publish(lake)
+    monkeypatch.setenv("HF_ENDPOINT", stand_in.url)
+    wanted = Publish(hub=REPO, private=True)
+    first, is_new = push_version(lake, manifest, wanted, stand_in.token)
+    assert is_new
+    (key,) = lake.keys("pushes")
+    lake.put(key, receipt)
+    assert push_version(lake, manifest, wanted, stand_in.token) == (first, False)
+    assert PushedVersion.model_validate_json(lake.read(key)) == first

@@ -15,6 +15,7 @@ from schemas.errors import CorpusDamaged, UnknownName
 from schemas.filter import EvaluationSet
 from schemas.ledger import LEDGER, PUBLISHED
 from schemas.manifest import CorpusManifest, GateResult, Statistics
+from schemas.source import RowBand
 from schemas.upstream import HttpUpstream
 from tasks.corpora import (
     find_version,
@@ -99,6 +100,17 @@ def test_every_row_is_published_or_in_the_ledger_exactly_once(lake: Lake) -> Non
         ("alpaca", 5, 2),
         ("belle", 3, 1),
     ]
+
+
+def test_a_source_with_fewer_rows_than_its_file_expects_is_told_in_the_version(lake: Lake) -> None:
+    judged, receipts = judgement(lake, TABLE)
+    recipe = recipe_of(*(receipt.source for receipt in receipts))
+    alpaca, belle = recipe.resolved_sources
+    few = belle.model_copy(update={"expected_rows": RowBand(min=9, max=10)})
+    recipe = recipe.model_copy(update={"sources": (alpaca, few)})
+    manifest, _ = publish_version(lake, recipe, judged, receipts, (), Statistics(), PASSED, pages)
+    said = {source.name: source.unexpected_rows for source in manifest.sources}
+    assert said == {"alpaca": "", "belle": "3 records, expected 9 to 10"}
 
 
 def test_a_published_version_is_whole_and_the_latest(lake: Lake) -> None:

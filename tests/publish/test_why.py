@@ -17,8 +17,10 @@ from tasks.publish import search
 from tasks.publish.ledger import answer, records, why
 from tasks.publish.sampled import Question, dropped_rows, sample_ledger, write_csv
 from tasks.publish.search import nothing_found
+from tasks.publish.verdicts import evaluation_items
 from tasks.publish.version import publish_version
 from tasks.shards import write_shard
+from tasks.stages import finish
 from tests.judgements import judgement, recipe_of
 
 PASSED = (GateResult(gate="min_rows", passed=True, found=3, bound=1),)
@@ -58,12 +60,7 @@ def said(lake: Lake, stage: StageManifest, index: int, *verdicts: dict[str, Any]
     written = write_shard(new, lake, f"stages/{stage.stage}/{index}/part-00000.parquet")
     shards = (*stage.shards[:index], written, *stage.shards[index + 1 :])
     changed = stage.model_copy(update={"shards": shards})
-    lake.put(f"stages/{stage.stage}/{stage.digest}/manifest.json", as_json(changed))
-    return changed
-
-
-def as_json(stage: StageManifest) -> bytes:
-    return stage.model_dump_json().encode()
+    return finish(lake, changed)
 
 
 def chained(lake: Lake) -> CorpusManifest:
@@ -106,7 +103,7 @@ def chained(lake: Lake) -> CorpusManifest:
     short = {"drop_reason": "short_response", "found": "2", "expected": "3"}
     filtered = said(lake, judged.filtered[1], 0, broken, {}, {}, short)
     for stage in (*judged.normalized, *judged.measured, judged.filtered[0]):
-        lake.put(f"stages/{stage.stage}/{stage.digest}/manifest.json", as_json(stage))
+        finish(lake, stage)
     changed = judged.model_copy(
         update={"exact": exact, "near": near, "filtered": (judged.filtered[0], filtered)}
     )
@@ -297,3 +294,26 @@ def test_the_csv_has_every_row_and_runs_no_formula(
     (row,) = table.filter(pl.col("drop_reason") == "short_response").to_dicts()
     assert (row["prompt"], row["response"]) == ("'=SUM(A1:A9)", "'-1")
     assert row["source_row"] == "3"
+
+
+@pytest.mark.parametrize("digits", [10, 11, 5000])
+def test_a_place_of_many_digits_is_no_place(lake: Lake, digits: int) -> None:
+    manifest = published(lake)
+    query = f"alpaca:{'9' * digits}"
+    assert why(lake, manifest, query, limit=1) == []
+    assert "no row answers to" in str(nothing_found(lake, manifest, query))
+    assert why(lake, manifest, f"alpaca:{'0' * digits}", limit=1)[0]["source_row"] == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"not JSON"])
+def test_a_damaged_index_of_evaluation_sets_is_passed_over(lake: Lake, data: bytes) -> None:
+    lake.put(f"stages/evaluations/{'0' * 64}/manifest.json", data)
+    assert evaluation_items(lake, "set:3") == []
+    assert evaluation_items(lake, f"set:{'9' * 5000}") == []
+
+
+def test_a_csv_that_cannot_be_written_is_a_matter_of_the_option(lake: Lake, tmp_path: Path) -> None:
+    manifest = published(lake)
+    for path in (tmp_path, Path("/dev/null/x.csv")):
+        with pytest.raises(ConfigError, match=r"^--csv .*: cannot be written: .*Name another file"):
+            write_csv(lake, manifest, Question(), path, None)

@@ -1,9 +1,11 @@
 """A manifest that lost a row cannot be constructed."""
 
+import re
+
 import pytest
 from pydantic import ValidationError
 
-from schemas.manifest import Drops, StageManifest
+from schemas.manifest import KEY_PATTERN, Drops, RawFile, ShardRef, StageManifest
 from schemas.reasons import DropReason, Stage
 from schemas.record import RECORD, Record
 
@@ -76,3 +78,39 @@ def test_a_record_ends_with_the_assistant() -> None:
             schema=RECORD,
         )
         assert Record.is_valid(frame) is valid, role
+
+
+# fmt: off
+PLACES = {  #               place               is it below its folder
+    "a file":              ("a.json",           True),
+    "in a folder":         ("a/b c/ü.json",     True),
+    "three dots":          (".../a",            True),
+    "hidden":              (".a/..b/c..",       True),
+    "a line break":        ("a\nb",             True),
+    "nothing":             ("",                 False),
+    "above":               ("../a",             False),
+    "above at the end":    ("a/..",             False),
+    "above inside":        ("a/../b",           False),
+    "here":                ("./a",              False),
+    "anywhere":            ("/a",               False),
+    "a folder":            ("a/",               False),
+    "an empty part":       ("a//b",             False),
+    "a zero":              ("a\0b",             False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("place", "is_below"), PLACES.values(), ids=PLACES)
+def test_files_are_below_the_folder_that_names_them(place: str, is_below: bool) -> None:
+    sha = "0" * 64
+    said = (
+        lambda: ShardRef(uri=place, sha256=sha, rows=1, size_bytes=1),
+        lambda: RawFile(name=place, sha256=sha, size_bytes=1),
+    )
+    for one in said:
+        if is_below:
+            one()
+        else:
+            with pytest.raises(ValidationError, match="pattern"):
+                one()
+    assert (re.fullmatch(KEY_PATTERN, place) is not None) is is_below

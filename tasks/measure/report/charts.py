@@ -7,7 +7,7 @@ import polars as pl
 from schemas.manifest import CorpusManifest, Histogram, LengthStats
 from schemas.page.drawing import ACCENT, GREY, INK, WIDTH, draw, labels_axis
 from schemas.reasons import Stage
-from tasks.measure.lengths import ALL
+from schemas.source import ALL_SOURCES
 
 if TYPE_CHECKING:
     import altair as alt
@@ -118,7 +118,7 @@ def histogram_chart(histograms: tuple[Histogram, ...], lengths: tuple[LengthStat
     """How many rows have which length, on half-octave bins, with a rule at the median."""
     import altair as alt
 
-    medians = {(line.part, line.unit): line.p50 for line in lengths if line.source == ALL}
+    medians = {(line.part, line.unit): line.p50 for line in lengths if line.source == ALL_SOURCES}
     panels = [_panel(each, medians[each.part, each.unit]) for each in histograms]
     return draw(alt.concat(*panels, columns=2, spacing=40))
 

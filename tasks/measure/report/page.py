@@ -14,7 +14,8 @@ from schemas.metrics import SAMPLE
 from schemas.page.environment import environment
 from schemas.page.words import NARROW_SPACE, quantity
 from schemas.reasons import DropReason, Stage
-from tasks.measure.lengths import ALL, MEASURED
+from schemas.source import ALL_SOURCES
+from tasks.measure.lengths import MEASURED
 from tasks.measure.report.charts import stages_of, unit_name
 
 FOLDER = Path(__file__).parent
@@ -270,7 +271,7 @@ def of_key(manifest: CorpusManifest, key: str) -> tuple[Composition, ...]:
 
 def mean_response(manifest: CorpusManifest) -> float | None:
     """Mean response length in characters over all published rows."""
-    wanted = (ALL, "response", "chars")
+    wanted = (ALL_SOURCES, "response", "chars")
     lines = manifest.statistics.lengths
     return next(
         (line.mean for line in lines if (line.source, line.part, line.unit) == wanted), None

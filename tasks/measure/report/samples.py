@@ -46,11 +46,8 @@ def _kept_texts(
     lake: Lake, manifest: CorpusManifest, folder: str, record_ids: pl.Series
 ) -> pl.DataFrame:
     """One row per record id found: duplicate_of, kept_prompt, kept_response."""
-    data = [shard for split in manifest.splits for shard in split.shards]
-    columns = ("record_id", "messages")
-    found = pl.concat(
-        [scan_shard(lake, shard, folder).select(columns) for shard in (*data, *manifest.ledger)]
-    )
+    columns, shards = ("record_id", "messages"), (*manifest.shards, *manifest.ledger)
+    found = pl.concat([scan_shard(lake, shard, folder).select(columns) for shard in shards])
     return (
         found.filter(pl.col("record_id").is_in(record_ids.implode()))
         .unique("record_id", keep="first", maintain_order=True)
