@@ -54,22 +54,27 @@ class Tally:
 
 
 def refresh(lake: str, recipe: str, killed_after_s: float | None) -> tuple[str | None, float]:
-    """Run one; the digest it tells, None where it was killed or failed, and the seconds it took."""
+    """Run one; the digest it tells, None where it was killed or failed, and the seconds it took.
+
+    What one that fails says goes to stderr.
+    """
     began = time.monotonic()
     running = subprocess.Popen(
         [*WINNOW, "--lake", lake, "refresh", recipe, "--no-train", "--json"],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
     try:
-        told, _ = running.communicate(timeout=killed_after_s or LIMIT_S)
+        told, said = running.communicate(timeout=killed_after_s or LIMIT_S)
     except subprocess.TimeoutExpired:
         os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
-        told = ""
+        told = said = ""
     seconds = time.monotonic() - began
+    if running.returncode > 0:
+        print(f"{lake}: exit code {running.returncode}\n{said}", file=sys.stderr)
     return (json.loads(told).get("digest") if told.strip() else None), seconds
 
 

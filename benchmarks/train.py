@@ -101,7 +101,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         plan = Plan(
             model=str(_build_model(Path(place) / "model", SHAPES[asked.shape])),
-            data=str(_conversations(Path(place) / "rows.jsonl", asked.tokens if asked.full else 0)),
+            data=str(
+                conversations_file(Path(place) / "rows.jsonl", asked.tokens if asked.full else 0)
+            ),
             place=place,
             tokens=asked.tokens,
             rows=asked.rows,
@@ -173,7 +175,7 @@ def _build_model(folder: Path, shape: Shape) -> Path:
     return folder
 
 
-def _conversations(path: Path, full_tokens: int) -> Path:
+def conversations_file(path: Path, full_tokens: int, rows: int = CONVERSATIONS) -> Path:
     """Questions and answers as long as Alpaca's, or such as fill a row each.
 
     Words are the sample corpora's; lengths are drawn log-normal, as those of Alpaca's rows nearly
@@ -183,7 +185,7 @@ def _conversations(path: Path, full_tokens: int) -> Path:
     words = [word for word in sample.split() if word.isalpha()]
     chance = random.Random(0)
     with path.open("w", encoding="utf-8") as out:
-        for _ in range(CONVERSATIONS):
+        for _ in range(rows):
             length = full_tokens or min(int(chance.lognormvariate(4.1, 0.7)) + 2, 1_000)
             first = chance.randrange(len(words))
             answer = (words[first:] + words * (1 + length // len(words)))[:length]
@@ -197,7 +199,8 @@ def _pairs(plan: dict[str, Any]) -> list[tuple[str, str]]:
     return [(row["prompt"], row["answer"]) for row in map(json.loads, lines)]
 
 
-def _messages(prompt: str, answer: str) -> list[dict[str, str]]:
+def messages_of(prompt: str, answer: str) -> list[dict[str, str]]:
+    """A conversation of one question and its answer."""
     return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
 
 
@@ -225,7 +228,7 @@ def train_ours(plan: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
         push=None,
         **settings,
     )
-    rows = [_messages(*pair) for pair in _pairs(plan)]
+    rows = [messages_of(*pair) for pair in _pairs(plan)]
     place = Path(tempfile.mkdtemp(dir=plan["place"]))
     manifest = build_corpus(place, recipe, rows, rows[:1])
     done = train(manifest, recipe, place, place / "run", Progress())
@@ -285,7 +288,7 @@ def train_peer(plan: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]
         "gradient_checkpointing": plan["cuda"],
         "seed": 17,
     }
-    rows = Dataset.from_list([{"messages": _messages(*pair)} for pair in _pairs(plan)])
+    rows = Dataset.from_list([{"messages": messages_of(*pair)} for pair in _pairs(plan)])
     if settings["kind"] == "trl":
         trainer = _trl(model, tokenizer, rows, lora, common, settings["packing"], plan["tokens"])
     else:

@@ -10,7 +10,8 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from flows.looking import disk_with
-from flows.options import Json
+from flows.options import Json, TrustRemoteCode
+from flows.running import INTERRUPTED
 from flows.terminal import err, one_object, out, plain
 from schemas.answers import Decoding
 from schemas.errors import ConfigError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from trainer.generation import Assistant
 
 WARMTH = 0.7
-INTERRUPTED = 130
 
 Model = Annotated[
     str | None,
@@ -60,6 +60,7 @@ def chat(
     seed: Annotated[
         int | None, typer.Option(min=0, help="the same seed gives the same answers; random else")
     ] = None,
+    trust_remote_code: TrustRemoteCode = False,
     web: Annotated[bool, typer.Option("--web", help="on a page of this machine")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="of that page")] = 7860,
 ) -> None:
@@ -86,7 +87,7 @@ def chat(
         check(port)
     if prompt is None:
         err.print(plain("loading the model"))
-    assistant = _open(context, model, base, template, said)
+    assistant = _open(context, model, base, template, said, trust_remote_code)
     if web:
         from trainer.web import serve
 
@@ -117,6 +118,7 @@ def generate(
     repetition_penalty: RepetitionPenalty = 1.0,
     stop: Stop = None,
     seed: Annotated[int, typer.Option(min=0, help="another one samples other answers")] = 0,
+    trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
     """Answer every line of a file; run again, it goes on where it stopped."""
@@ -132,7 +134,8 @@ def generate(
     )
     if not asked.is_file():
         raise ConfigError(f"--in {asked}: no such file")
-    assistant = _open(context, model, base, template, _system_message(system, identity))
+    said = _system_message(system, identity)
+    assistant = _open(context, model, base, template, said, trust_remote_code)
 
     from trainer.batch_answers import answer_file
 
@@ -159,6 +162,7 @@ def _open(
     base: str | None,
     template: str | None,
     system: str | None,
+    trusts_code: bool,
 ) -> "Assistant":
     from trainer.quiet import hush
 
@@ -166,7 +170,9 @@ def _open(
     from trainer.opening import open_assistant
 
     lake = Path() if base is not None else disk_with(context.obj, model)
-    return open_assistant(model, lake, base=base, template=template, system=system)
+    return open_assistant(
+        model, lake, base=base, template=template, system=system, trusts_code=trusts_code
+    )
 
 
 def _talk(assistant: "Assistant", decoding: Decoding, prompt: str | None) -> None:

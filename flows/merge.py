@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows.looking import disk_with
-from flows.options import Json
+from flows.options import Json, TrustRemoteCode
 from flows.terminal import near, one_object, out, plain
 
 GB = 1e9
@@ -25,6 +25,7 @@ def merge(
         Literal["auto", "float32", "bfloat16", "float16"],
         typer.Option(help="of the merged weights; auto: the base model's own"),
     ] = "auto",
+    trust_remote_code: TrustRemoteCode = False,
     json: Json = False,
 ) -> None:
     """Merge a LoRA adapter into its base model and write the model, read back and compared."""
@@ -33,7 +34,8 @@ def merge(
     hush()
     from trainer.merge import merge as merged_into
 
-    made = merged_into(adapter, disk_with(context.obj, adapter), to, dtype)
+    lake = disk_with(context.obj, adapter)
+    made = merged_into(adapter, lake, to, dtype, trusts_code=trust_remote_code)
     if json:
         one_object(asdict(made))
         return

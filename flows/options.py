@@ -10,6 +10,13 @@ Json = Annotated[bool, typer.Option("--json", help="print one JSON object and no
 Copies = Annotated[
     list[str] | None, typer.Option("--from", help="SOURCE=PATH: read it from a local copy")
 ]
+TrustRemoteCode = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="run the Python that an adapter from elsewhere says its base model brings",
+    ),
+]
 
 
 def local_copies(given: list[str] | None) -> dict[str, str]:

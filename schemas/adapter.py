@@ -9,6 +9,9 @@ from schemas.frozen import Frozen
 from schemas.train import Train
 from schemas.upstream import SHA256_PATTERN
 
+RUN_PATTERN = r"^[a-z0-9][a-z0-9_.-]*$"
+"""A folder's name: it leads nowhere else."""
+
 
 def run_name(
     corpus: str, corpus_digest: str, train: Train, seed: int, start_digest: str | None = None
@@ -18,7 +21,8 @@ def run_name(
     Neither the number of the version nor where the adapter is pushed to is part of it. Of the
     adapter that it starts from, `start_digest`, the SHA-256 of its weights, is, and its name not.
     """
-    settings = train.model_dump(mode="json", exclude={"push", "start_from"})
+    unsaid = {"harness"} if train.harness is None else set()
+    settings = train.model_dump(mode="json", exclude={"push", "start_from", *unsaid})
     started = [] if start_digest is None else [start_digest]
     return f"{corpus}-{digest_of([corpus_digest, settings, seed, *started])[:12]}"
 
@@ -152,6 +156,38 @@ class Measured(Frozen):
     replies: tuple[Reply, ...] = Field((), description="in the order of the questions")
 
 
+class TaskScore(Frozen):
+    """What a model came to by one metric of a task of lm-evaluation-harness."""
+
+    task: str
+    metric: str = Field(description="with its filter after a comma, where it has one")
+    value: float
+    error: float | None = Field(None, description="standard error, where the harness gives one")
+    documents: int | None = Field(None, ge=0, description="that were asked; null of a group")
+    version: str = Field("", description="of the task, as the harness states it")
+
+
+def paired_scores(
+    before: tuple[TaskScore, ...], after: tuple[TaskScore, ...]
+) -> tuple[tuple[TaskScore | None, TaskScore], ...]:
+    """Each score of `after` with that of the same task and metric before it, None for none."""
+    known = {(one.task, one.metric): one for one in before}
+    return tuple((known.get((one.task, one.metric)), one) for one in after)
+
+
+class StepRows(Frozen):
+    """What an optimizer step is made of."""
+
+    batch_size: int = Field(ge=1, description="rows per process and forward pass")
+    accumulation: int = Field(ge=1, description="forward passes per process")
+    processes: int = Field(ge=1)
+
+    @property
+    def rows(self) -> int:
+        """Rows per optimizer step, over all processes."""
+        return self.batch_size * self.accumulation * self.processes
+
+
 class Acceptance(Frozen):
     """What the acceptance test saw after reading the saved files back."""
 
@@ -187,6 +223,14 @@ class PushedTo(Frozen):
     uri: str
 
 
+class PushedCheckpoint(Frozen):
+    """A checkpoint that was to be pushed while training went on, and what came of it."""
+
+    step: int = Field(ge=1)
+    pushed: PushedTo | None = Field(None, description="null where it was not")
+    fault: str | None = Field(None, description="why it was not; null too where a kill came first")
+
+
 class TrainingManifest(Frozen):
     """The receipt of a training run: `training_manifest.json`, written last.
 
@@ -197,7 +241,7 @@ class TrainingManifest(Frozen):
     """
 
     format_version: int = 1
-    run: str
+    run: str = Field(pattern=RUN_PATTERN, description="also the name of its folder")
     corpus: str
     corpus_version: str
     corpus_digest: str = Field(pattern=SHA256_PATTERN)
@@ -211,6 +255,13 @@ class TrainingManifest(Frozen):
     tokenizer_digest: str = Field(pattern=SHA256_PATTERN)
     template_digest: str = Field(pattern=SHA256_PATTERN)
     steps: int = Field(ge=0)
+    checkpoint_of: int | None = Field(
+        None,
+        ge=1,
+        description="the steps that its run was to make, where this is a checkpoint of one that "
+        "went on; null for what a run ended with",
+    )
+    step_rows: StepRows | None = None
     train_loss: float = Field(description="mean over all steps, nats per trainable token")
     elapsed_s: float = Field(ge=0, description="in the training loop, over all its starts")
     tokens_per_s: float = Field(ge=0, description="prompt and response, padding not counted")
@@ -222,9 +273,14 @@ class TrainingManifest(Frozen):
     after: Evaluation | None
     answers_before: AnswerScores | None = Field(None, description="where train.answers asks")
     answers_after: AnswerScores | None = None
+    harness_before: tuple[TaskScore, ...] = Field((), description="where train.harness asks")
+    harness_after: tuple[TaskScore, ...] = ()
     acceptance: Acceptance
     adapter_sha256: str = Field(pattern=SHA256_PATTERN, description="of its safetensors file")
     pushed: PushedTo | None = None
+    checkpoints: tuple[PushedCheckpoint, ...] = Field(
+        (), description="where train.push.checkpoints asks; told beside the adapter's folder only"
+    )
     libraries: tuple[tuple[str, str], ...] = ()
 
 

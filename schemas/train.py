@@ -17,6 +17,9 @@ Weights = Annotated[
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
+_PART = r"[\w.-]*[\w-][\w.-]*"
+REPO_PATTERN = rf"^{_PART}/{_PART}$"
+"""An owner and a name; neither is made of dots alone, which would lead elsewhere on a disk."""
 
 AUTO_ROWS = 8
 """Rows per device and optimizer step, times `gradient_accumulation`, where `batch_size` is auto."""
@@ -109,13 +112,45 @@ class Supervise(StrEnum):
 class Push(Frozen):
     """Where the adapter goes: a Hub repository, or a folder hub inside the lake."""
 
-    repo: str = Field(pattern=r"^[\w.-]+/[\w.-]+$")
+    repo: str = Field(pattern=REPO_PATTERN)
     target: str = Field(
         "auto",
         pattern=r"^(auto|hub|folder|none)$",
         description="auto: the Hub where HF_TOKEN is set, else the folder hub <lake>/hub/<repo>",
     )
     private: bool = True
+    checkpoints: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="commits to the branch `checkpoints` in a run, at most: as many of its "
+        "checkpoints, spread evenly, each accepted first; main has finished adapters only",
+    )
+
+
+class Harness(Frozen):
+    """Tasks of lm-evaluation-harness that base model and adapter are both put to.
+
+    The harness fetches what its tasks ask from the Hugging Face Hub, unless `folder` has the task.
+    """
+
+    tasks: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        min_length=1, description="names of its tasks, groups or tags, e.g. arc_easy"
+    )
+    folder: str | None = Field(
+        None,
+        description="YAML files of further tasks; relative to the recipe's YAML file. They may "
+        "name Python, which is run",
+    )
+    limit: int | None = Field(
+        None, ge=1, description="documents of each task, from its beginning; null: all"
+    )
+    shots: int | None = Field(
+        None, ge=0, description="worked examples before each; null: as the task says"
+    )
+    chat: bool = Field(
+        True, description="asked in the template of training; false: as running text"
+    )
 
 
 class Train(Frozen):
@@ -184,6 +219,9 @@ class Train(Frozen):
         0, ge=0, description="validation prompts answered greedily by base and adapter, compared"
     )
     answer_tokens: int = Field(64, ge=1, description="of each such answer, at most")
+    harness: Harness | None = Field(
+        None, description="needs the package lm-eval: pip install 'winnow[harness]'"
+    )
     max_loss_increase: float = Field(
         0.0, ge=0, description="validation loss may end this much above the base model's, in nats"
     )

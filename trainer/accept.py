@@ -16,6 +16,7 @@ from schemas.digests import sha256_of
 from schemas.errors import AdapterRejected, ConfigError
 from trainer.adapters import StartAdapter
 from trainer.files import CONFIG, MODEL_CONFIG, MODEL_WEIGHTS, WEIGHTS, weights_of
+from trainer.memory import is_out_of_memory
 from trainer.model import load_whole
 from trainer.weights import BaseFiles, first_line
 
@@ -222,6 +223,8 @@ def _written(model: Any, probe_ids: list[int], folder: Path) -> int:
                 input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config
             )
     except (ValueError, TypeError, AttributeError, IndexError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         raise AdapterRejected(
             f"{folder}: the model cannot write with the saved weights: {first_line(error)}. Let "
             "the base model write alone first: winnow chat --base RECIPE."

@@ -5,18 +5,27 @@ Nothing here imports torch.
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from schemas.adapter import StartedFrom, TrainingManifest
 from schemas.digests import sha256_of
-from schemas.errors import ConfigError, StorageError, UnknownName
-from schemas.train import Train
-from trainer.files import ADAPTER_FILES, CONFIG, MANIFEST, WEIGHTS, read_manifest, weights_of
+from schemas.errors import ConfigError, CorpusDamaged, StorageError, UnknownName
+from schemas.train import REPO_PATTERN, Train
+from trainer.files import (
+    ADAPTER_FILES,
+    CONFIG,
+    MANIFEST,
+    MODEL_FILES,
+    WEIGHTS,
+    read_manifest,
+    weights_of,
+)
 from trainer.weights import BaseFiles, find_base, first_line
 
-_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_REPO = re.compile(REPO_PATTERN)
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,40 @@ def manifest_of(folder: Path, lake: Path) -> TrainingManifest:
     )
 
 
-def base_of(made: TrainingManifest, folder: Path) -> BaseFiles:
-    """The base model that an adapter in `folder` was trained on (raises ConfigError)."""
-    base = find_base(made.train.base_model)
+def refuse_altered(
+    path: Path,
+    made: TrainingManifest,
+    mend: str = "Fetch the adapter again, or train it anew.",
+) -> None:
+    """Raise CorpusDamaged, with a next step, unless weights are those that a manifest names."""
+    found = sha256_of(path) if path.is_file() else "no such file"
+    if found != made.adapter_sha256:
+        raise CorpusDamaged(
+            f"{path} is not the adapter that was accepted: expected sha256 {made.adapter_sha256}, "
+            f"found {found}. {mend}"
+        )
+
+
+def base_of(
+    made: TrainingManifest, folder: Path, lake: Path, trusts_code: bool = False
+) -> BaseFiles:
+    """The base model that an adapter in `folder` was trained on.
+
+    An adapter may come from anybody, so its manifest alone has no Python run: a run of this lake
+    over the very same base model does, or `trusts_code`.
+
+    Raises:
+        ConfigError: the base model brings code that nobody here trusts, or it is not the one on
+            this machine.
+    """
+    base_model = made.train.base_model
+    if base_model.trust_remote_code and not (trusts_code or _is_trusted(made, lake)):
+        raise ConfigError(
+            f"{folder} asks for {base_model.repo} at {base_model.revision}, a base model that runs "
+            "its own Python, and no run of this lake trusts it. Look at that code first, then "
+            "allow it with --trust-remote-code."
+        )
+    base = find_base(base_model)
     if base.digest != made.base_digest:
         raise ConfigError(
             f"{folder} was trained on other weights of {made.base_model}: expected sha256 "
@@ -162,18 +202,40 @@ def base_of(made: TrainingManifest, folder: Path) -> BaseFiles:
     return base
 
 
+def _is_trusted(made: TrainingManifest, lake: Path) -> bool:
+    """Whether a run of the lake, which the user's own recipe began, has the same base model."""
+    own = read_manifest(lake / "runs" / made.run / MANIFEST, made.run)
+    return own is not None and own.train.base_model == made.train.base_model
+
+
 def fetch_adapter(repo: str) -> Path:
-    """An adapter's files from the newest commit of a Hugging Face Hub repository.
+    """The files of what a run trained, from the newest commit of a Hugging Face Hub repository.
+
+    Weights of a whole model are fetched only where a manifest says that a run trained them.
 
     Raises:
-        ConfigError: there is no such repository, or it may not be read.
+        ConfigError: there is no such repository, it may not be read, or no run trained what is
+            there.
         StorageError: the Hub cannot be reached, and it was not fetched before.
     """
+    folder = _snapshot(repo, ADAPTER_FILES)
+    if (folder / CONFIG).is_file():
+        return folder
+    if not (folder / MANIFEST).is_file():
+        raise ConfigError(
+            f"{repo} holds no {CONFIG} and no {MANIFEST}: it is neither an adapter nor a model "
+            "that Winnow trained. A base model is named by a recipe: --base."
+        )
+    return _snapshot(repo, MODEL_FILES, revision=folder.name)
+
+
+def _snapshot(repo: str, names: Sequence[str], revision: str | None = None) -> Path:
+    """The folder of a commit, the newest where none is named, with those of its files."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repo, allow_patterns=list(ADAPTER_FILES)))
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(names)))
     except LocalEntryNotFoundError:
         raise StorageError(
             f"adapter {repo} is not on this machine and the Hub cannot be reached. Check the "

@@ -17,7 +17,7 @@ from schemas.answers import Decoding, Finish
 from schemas.errors import StorageError
 from schemas.train import Train
 from trainer.corpus import Corpus
-from trainer.evaluate import sample_rows
+from trainer.evaluate import like_lengths, sample_rows
 from trainer.files import write_text
 from trainer.generation import Assistant
 from trainer.labels import with_system
@@ -60,25 +60,14 @@ class Quiz:
     def ask(self, assistant: Assistant) -> tuple[Reply, ...]:
         """What the model says, in the order of the questions."""
         replies = [Reply(text="", finished=False)] * len(self.prompts)
-        for places in self._batches():
+        room = [len(prompt) + self.decoding.max_new_tokens for prompt in self.prompts]
+        for places in like_lengths(room, BATCH_TOKENS):
             prompts = [self.prompts[place] for place in places]
             answers = assistant.answer_all(prompts, self.decoding, places)
             for place, answer in zip(places, answers, strict=True):
                 finished = answer.finish is not Finish.LENGTH
                 replies[place] = Reply(text=answer.text, finished=finished)
         return tuple(replies)
-
-    def _batches(self) -> Iterator[list[int]]:
-        """Places of prompts of like lengths, as many as `BATCH_TOKENS` allows, or one."""
-        room = [len(prompt) + self.decoding.max_new_tokens for prompt in self.prompts]
-        batch: list[int] = []
-        for place in sorted(range(len(room)), key=room.__getitem__):
-            if batch and (len(batch) + 1) * room[place] > BATCH_TOKENS:
-                yield batch
-                batch = []
-            batch.append(place)
-        if batch:
-            yield batch
 
 
 def make_quiz(

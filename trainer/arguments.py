@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from schemas.adapter import StepRows
 from schemas.errors import ConfigError
 from schemas.train import Train
-from trainer.batch_size import StepRows
 from trainer.model import wants_bf16
 
 POLYNOMIAL = {"lr_end": 0.0, "power": 2.0}
@@ -24,7 +24,8 @@ Say = Callable[[str], None]
 
 def training_arguments(train: Train, rows: StepRows, seed: int, folder: Path) -> TrainingArguments:
     """For transformers' Trainer; `folder` gets the checkpoints."""
-    return TrainingArguments(
+    bf16 = wants_bf16(train)
+    found = TrainingArguments(
         output_dir=str(folder),
         seed=seed,
         data_seed=seed,
@@ -39,7 +40,7 @@ def training_arguments(train: Train, rows: StepRows, seed: int, folder: Path) ->
         warmup_steps=train.warmup_share if train.warmup_share < 1 else 0.999,
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
-        bf16=wants_bf16(train),
+        bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
         torch_compile=train.compile,
         ddp_find_unused_parameters=False,
@@ -55,6 +56,8 @@ def training_arguments(train: Train, rows: StepRows, seed: int, folder: Path) ->
         disable_tqdm=True,
         report_to="none",
     )
+    found.mixed_precision = "bf16" if bf16 else "no"  # not what accelerate's launcher says
+    return found
 
 
 def optimizer(train: Train) -> str:

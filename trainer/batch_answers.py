@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from schemas.answers import AnswerRow, Decoding, Question
-from schemas.errors import ConfigError, StorageError
-from trainer.files import storage_errors, write_text
+from schemas.errors import ConfigError
+from trainer.files import only_writer, storage_errors, write_text
 from trainer.generation import Answer, Assistant
 
 ABOUT = ".about.json"
@@ -154,12 +153,14 @@ def _parse(content: bytes) -> tuple[list[_Line], list[AnswerRow]]:
 
 
 def _id_of(text: bytes) -> Any:
-    """The id of a line that is no question, if it is an object that has one."""
+    """The id of a line that is no question, if it has one that a row can be written with."""
     try:
         found = json.loads(text)
+        name = found.get("id") if isinstance(found, dict) else None
+        _json_line(AnswerRow(row=0, id=name))
     except (ValueError, RecursionError):
         return None
-    return found.get("id") if isinstance(found, dict) else None
+    return name
 
 
 def _explain(error: ValidationError) -> str:
@@ -186,13 +187,12 @@ def _match(answers: Path, about: dict[str, Any]) -> None:
     if not answers.exists() or answers.stat().st_size == 0:
         write_text(note, json.dumps(about, indent=1, ensure_ascii=False) + "\n")
         return
-    try:
-        known = json.loads(note.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    known = _known(note)
+    if known is None:
         raise ConfigError(
             f"{answers} exists, and no {note.name} says what it was made with. Choose another "
             "--out, or delete it."
-        ) from None
+        )
     names = [name for name, value in about.items() if known.get(name) != value]
     if names:
         changes = "; ".join(
@@ -202,6 +202,14 @@ def _match(answers: Path, about: dict[str, Any]) -> None:
             f"{answers} was made otherwise ({changes}). Choose another --out, or delete {answers} "
             "to answer everything anew."
         )
+
+
+def _known(note: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _written(answers: Path) -> list[AnswerRow]:
@@ -242,19 +250,6 @@ def _put_in_order(answers: Path) -> list[AnswerRow]:
     return ordered
 
 
-@contextlib.contextmanager
-def _only_writer(answers: Path) -> Iterator[None]:
-    """Hold the file's lock; the operating system lets go of it when a process dies."""
-    lock = FileLock(answers.with_name(f".{answers.name}.lock"))
-    with storage_errors("write", answers):
-        answers.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise StorageError(
-                f"{answers}: another process is answering into it. Wait for it, or stop it first."
-            ) from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _only_writer(answers: Path) -> contextlib.AbstractContextManager[None]:
+    lock = answers.with_name(f".{answers.name}.lock")
+    return only_writer(lock, f"{answers}: another process is answering into it")

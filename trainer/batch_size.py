@@ -1,22 +1,23 @@
 """How many rows a forward pass takes: as the recipe says, or as many as memory does."""
 
 import itertools
-import json
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
+from schemas.adapter import StepRows
 from schemas.errors import ConfigError, StorageError, TrainingError
 from schemas.train import AUTO_ROWS, Train
 from trainer import processes
 from trainer.files import write_text
 from trainer.memory import available_bytes, is_out_of_memory
 from trainer.order import Feed, Packs, lengths_of
+from trainer.weights import first_line
 
 RECORD = "step_rows.json"
 """In a run's folder: what its steps are made of, so that it goes on in the same way."""
@@ -33,22 +34,6 @@ Loss = Callable[[Batch], torch.Tensor]
 """The loss of a batch as the training loop computes it."""
 
 
-@dataclass(frozen=True)
-class StepRows:
-    """What an optimizer step is made of."""
-
-    batch_size: int
-    """rows per process and forward pass"""
-    accumulation: int
-    """forward passes per process and optimizer step"""
-    processes: int
-
-    @property
-    def rows(self) -> int:
-        """Rows per optimizer step, over all processes."""
-        return self.batch_size * self.accumulation * self.processes
-
-
 def step_rows(train: Train, folder: Path, find: Callable[[list[int]], int]) -> StepRows:
     """As it was when the run in `folder` began; noted there if it begins now.
 
@@ -58,12 +43,12 @@ def step_rows(train: Train, folder: Path, find: Callable[[list[int]], int]) -> S
     Raises:
         ConfigError: the run was begun with another number of processes.
     """
-    noted = _noted(folder / RECORD)
+    noted = noted_rows(folder)
     if noted is None:
         found = _chosen(train, find)
         processes.wait()  # all have looked for the note before it is there
         if processes.is_first():
-            write_text(folder / RECORD, json.dumps(asdict(found)) + "\n")
+            write_text(folder / RECORD, found.model_dump_json() + "\n")
         return found
     if noted.processes != processes.count():
         raise ConfigError(
@@ -72,6 +57,24 @@ def step_rows(train: Train, folder: Path, find: Callable[[list[int]], int]) -> S
             "delete the folder to begin anew."
         )
     return noted
+
+
+def noted_rows(folder: Path) -> StepRows | None:
+    """What the steps of the run in `folder` are made of; None where none was made yet.
+
+    Raises:
+        StorageError: the note cannot be read.
+    """
+    path = folder / RECORD
+    try:
+        return StepRows.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StorageError(
+            f"{path} cannot be read: {first_line(error)}. It says what the run's steps are made "
+            "of: delete the run's folder to begin anew."
+        ) from None
 
 
 def largest_that_fits(model: Any, feed: Feed, train: Train, loss: Loss, sizes: list[int]) -> int:
@@ -128,10 +131,14 @@ def kept_bytes(model: Any, loss: Loss, batch: Batch) -> int:
 
 def _chosen(train: Train, find: Callable[[list[int]], int]) -> StepRows:
     if train.batch_size != "auto":
-        return StepRows(train.batch_size, train.gradient_accumulation, processes.count())
+        return _rows(train.batch_size, train.gradient_accumulation)
     rows = AUTO_ROWS * train.gradient_accumulation
     size = processes.smallest(find([size for size in range(rows, 0, -1) if rows % size == 0]))
-    return StepRows(size, rows // size, processes.count())
+    return _rows(size, rows // size)
+
+
+def _rows(batch_size: int, accumulation: int) -> StepRows:
+    return StepRows(batch_size=batch_size, accumulation=accumulation, processes=processes.count())
 
 
 def _first_that_runs(
@@ -173,15 +180,3 @@ def _as_many_as_kept(
     row = max(1, kept_bytes(model, loss, batch(1)))
     bound = CPU_SHARE * available_bytes() / row / processes.count()
     return next((size for size in sizes if size <= bound), sizes[-1])
-
-
-def _noted(path: Path) -> StepRows | None:
-    try:
-        return StepRows(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise StorageError(
-            f"{path} cannot be read: {error}. It says what the run's steps are made of: delete the "
-            "run's folder to begin anew."
-        ) from None

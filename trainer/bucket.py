@@ -6,7 +6,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from schemas.digests import sha256_of
@@ -38,8 +38,6 @@ class Bucket:
     def fetch_manifest(self) -> Path:
         """The manifest as it is now, as a local file; one that is not there is not there either."""
         path = self.folder / MANIFEST
-        with storage_errors("write", path), contextlib.suppress(FileNotFoundError):
-            path.unlink()
         self._fetch(MANIFEST, path)
         return path
 
@@ -47,10 +45,11 @@ class Bucket:
         """Have a shard's bytes here; what is here already, and right, is not fetched again.
 
         Raises:
-            CorpusDamaged: the bucket holds other bytes, or none.
+            CorpusDamaged: the bucket holds other bytes, or none; or the manifest names a place
+                outside its version.
             StorageError: the bucket cannot be read, or there is no room.
         """
-        path = self.folder / shard.uri
+        path = self._place(shard)
         if path.is_file() and sha256_of(path) == shard.sha256:
             os.utime(path)  # refreshes remove what was long out of use
             return
@@ -66,6 +65,16 @@ class Bucket:
                 f"{self.uri}/{shard.uri} is not the shard that its manifest names: expected sha256 "
                 f"{shard.sha256}, found {found}. {mend}"
             )
+
+    def _place(self, shard: ShardRef) -> Path:
+        """Where a shard is kept: below the version's folder, whatever its manifest says."""
+        named = PurePosixPath(shard.uri)
+        if named.is_absolute() or ".." in named.parts:
+            raise CorpusDamaged(
+                f"{self.uri}/{MANIFEST} names the shard {shard.uri!r}, which leads out of the "
+                "version's folder. It was not fetched: do not trust this bucket."
+            )
+        return self.folder / named
 
     def _fetch(self, name: str, path: Path) -> str | None:
         """Copy a file of the version here, whole or not at all; its SHA-256, None for no file."""

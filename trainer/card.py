@@ -11,7 +11,9 @@ from schemas.adapter import (
     Evaluation,
     LabelAudit,
     StartedFrom,
+    TaskScore,
     TrainingManifest,
+    paired_scores,
 )
 from schemas.manifest import CorpusManifest
 from schemas.page.markdown import inert, one_line, table
@@ -30,23 +32,53 @@ def model_card(
     manifest: TrainingManifest, corpus: CorpusManifest, samples: Sequence[AnswerSample] = ()
 ) -> str:
     """Markdown with YAML front matter; every name from a recipe or source is escaped."""
-    front = yaml.safe_dump(_metadata(manifest), sort_keys=False, allow_unicode=True)
-    sections = (
-        f"# {_title(manifest)}",
-        _origin(manifest, corpus),
-        "## Where it comes from",
-        table(("", ""), _provenance(manifest)),
+    judged = (
         "## Loss on the validation split",
         _losses(manifest.before, manifest.after),
         *_group_losses(manifest.before, manifest.after),
         *_answers(manifest.answers_before, manifest.answers_after, samples),
+        *_harness(manifest),
+    )
+    origin = _origin(manifest, corpus)
+    return _page(manifest, corpus, _title(manifest), origin, judged, _usage(manifest))
+
+
+def checkpoint_card(manifest: TrainingManifest, corpus: CorpusManifest) -> str:
+    """The same for a checkpoint of a run that goes on: it was accepted, and not yet judged."""
+    title = f"{_title(manifest)}: checkpoint"
+    origin = (
+        f"After step {manifest.steps:,} of {manifest.checkpoint_of:,} of a run by Winnow on corpus "
+        f"**{inert(corpus.name)}** {corpus.version}. It has not been held against its base model: "
+        "what the run ends with is, and goes to `main` if it is not worse."
+    )
+    library = "transformers" if _is_whole(manifest.train) else "peft"
+    use = f"Load it with `{library}`, and with this branch or commit as `revision`."
+    return _page(manifest, corpus, title, origin, (), use)
+
+
+def _page(
+    manifest: TrainingManifest,
+    corpus: CorpusManifest,
+    title: str,
+    origin: str,
+    judged: Sequence[str],
+    use: str,
+) -> str:
+    """A card: what is told of this adapter in particular, and what a manifest always knows."""
+    front = yaml.safe_dump(_metadata(manifest), sort_keys=False, allow_unicode=True)
+    sections = (
+        f"# {title}",
+        origin,
+        "## Where it comes from",
+        table(("", ""), _provenance(manifest)),
+        *judged,
         "## Recipe",
-        table(("setting", "value"), _settings(manifest.train, manifest.seed)),
+        table(("setting", "value"), _settings(manifest)),
         "## What it was trained on",
         table(SOURCE_COLUMNS, _sources(manifest.audit, corpus)),
         "The licence of the base model and of every source above applies to what is made of them.",
         "## Use",
-        _usage(manifest),
+        use,
     )
     return f"---\n{front}---\n\n" + "\n\n".join(sections) + "\n"
 
@@ -172,8 +204,47 @@ def _answers(
     return parts
 
 
-def _settings(train: Train, seed: int) -> list[tuple[str, str]]:
-    lora = train.lora
+def _harness(manifest: TrainingManifest) -> list[str]:
+    """The scores of lm-evaluation-harness, where the recipe asked for them."""
+    lines = paired_scores(manifest.harness_before, manifest.harness_after)
+    if not lines:
+        return []
+    rows = [
+        (
+            inert(one.task),
+            inert(one.metric),
+            *map(_with_error, (before, one)),
+            _count(one.documents),
+        )
+        for before, one in lines
+    ]
+    head = ("task", "metric", "base model", "with this adapter", "documents")
+    return ["## lm-evaluation-harness", table(head, rows)]
+
+
+def _with_error(score: TaskScore | None) -> str:
+    if score is None:
+        return ""
+    error = "" if score.error is None else f" ± {score.error:.4f}"
+    return f"{score.value:.4f}{error}"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _batch(manifest: TrainingManifest) -> str:
+    """Conversations to a step, as the recipe says; where it left that open, as it was found."""
+    train, found = manifest.train, manifest.step_rows
+    if found is None:
+        return f"{train.batch_size} x {train.gradient_accumulation} conversations"
+    several = f" x {found.processes} processes" if found.processes > 1 else ""
+    how = ", found by trial" if train.batch_size == "auto" else ""
+    return f"{found.batch_size} x {found.accumulation} conversations{several}{how}"
+
+
+def _settings(manifest: TrainingManifest) -> list[tuple[str, str]]:
+    train, lora = manifest.train, manifest.train.lora
     settings = {
         "template": train.template or "the base model's own",
         "supervised turns": train.supervise.value,
@@ -181,9 +252,9 @@ def _settings(train: Train, seed: int) -> list[tuple[str, str]]:
         "rank, alpha, dropout": f"{lora.rank}, {lora.alpha:g}, {lora.dropout:g}",
         "targets": ", ".join(lora.targets),
         "max_tokens": f"{train.max_tokens}, longer ones: {train.over_long.value}",
-        "batch": f"{train.batch_size} x {train.gradient_accumulation} conversations",
+        "batch": _batch(manifest),
         "learning rate": f"{train.learning_rate:g}, {train.schedule}",
-        "seed": str(seed),
+        "seed": str(manifest.seed),
     }
     unused = ("rank, alpha, dropout", "targets") if _is_whole(train) else ()
     return [(name, inert(value)) for name, value in settings.items() if name not in unused]

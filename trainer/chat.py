@@ -58,6 +58,8 @@ def _answer_or_say_why(talk: Conversation, question: str, out: Console) -> None:
         answer_one(talk, question, out)
     except ConfigError as error:
         out.print(Text(printable(str(error))))
+    except KeyboardInterrupt:
+        return  # before the answer began
     if talk.left_out > known:
         seen = len(talk.turns) - talk.left_out
         out.print(Text(f"(the model has room for the last {seen // 2} exchanges only)"))

@@ -53,9 +53,9 @@ def newest(folder: Path) -> Checkpoint | None:
 
 
 def clear_torn(folder: Path) -> None:
-    """Delete what was never sealed: it holds room that the next checkpoint may need."""
+    """Delete what is torn or altered: it holds room, and `prune` would count it as whole."""
     for path in folder.glob("checkpoint-*"):
-        if not (path / COMPLETE).is_file():
+        if not _is_whole(path):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from schemas.ablation import ABLATION, REPORT, Ablation, Trial
-from schemas.adapter import LabelAudit
+from schemas.adapter import AnswerScores, LabelAudit
 from schemas.errors import ConfigError, StorageError, WinnowError
 from schemas.recipe import Recipe, load_recipe
 from trainer.ablation_report import ablation_markdown
@@ -75,16 +75,15 @@ def compare(folder: Path, recipe: str, lake: Path, progress: Progress) -> Ablati
     unseen = unseen_rows(corpus, [Corpus(trial.manifest) for trial in plan.trials])
     room = _Room(whole, corpus, lake, unseen, progress)
     progress.say("measuring the base model")
-    base = room.open(open_assistant(base=recipe))
-    base_losses, base_replies = base.losses(), base.quiz.ask(base.assistant)
+    base_losses, base_answers = room.sat(open_assistant(base=recipe))
     measured = [room.measured(trial) for trial in plan.trials]
     found = plan.model_copy(
         update={
             "trials": tuple(with_changes(measured)),
-            "conversations": len(base.rows),
+            "conversations": base_losses.height,
             "seen_by_a_variant": corpus.split(VALIDATION).rows - unseen.size,
             "base_model": evaluation_of(base_losses),
-            "base_answers": score(base.quiz, base_replies),
+            "base_answers": base_answers,
         }
     )
     write_text(folder / REPORT, ablation_markdown(found))
@@ -106,13 +105,15 @@ def unseen_rows(corpus: Corpus, others: Sequence[Corpus]) -> Ints:
     return wanted["row"].cast(pl.Int64).to_numpy()
 
 
-def change_of(whole: pl.DataFrame, other: pl.DataFrame) -> tuple[float, float | None]:
+def change_of(whole: pl.DataFrame, other: pl.DataFrame) -> tuple[float | None, float | None]:
     """The loss of `other` less that of `whole`, in nats per token, and its standard error.
 
     Both have the same rows, as `row_losses` makes them. The error is that of a ratio of sums over
-    conversations, by the delta method; None of fewer than two.
+    conversations, by the delta method; None of fewer than two. Without a token there is no change.
     """
     tokens = whole["tokens"].to_numpy()
+    if not tokens.sum():
+        return None, None
     by_row = (other["loss"] - whole["loss"]).to_numpy()
     change = float(by_row.sum() / tokens.sum())
     rows = len(by_row)
@@ -149,7 +150,12 @@ class _Room:
         if recipe.train.threads:
             torch.set_num_threads(recipe.train.threads)
 
-    def open(self, assistant: Assistant) -> Exam:
+    def sat(self, assistant: Assistant) -> tuple[pl.DataFrame, AnswerScores | None]:
+        """A model's losses, row by row, and what its answers come to; it is not held on to."""
+        exam = self._exam(assistant)
+        return exam.losses(), score(exam.quiz, exam.quiz.ask(exam.assistant))
+
+    def _exam(self, assistant: Assistant) -> Exam:
         """The exam for a model, on the rows that no variant has seen."""
         folder = self._lake / "tokenized"
         say = self._progress.tokenized
@@ -165,12 +171,11 @@ class _Room:
         if trial.run is None:
             return trial, None
         self._progress.say(f"measuring {trial.variant.title}, seed {trial.seed}")
-        exam = self.open(open_assistant(trial.run, self._lake))
-        losses = exam.losses()
+        losses, answers = self.sat(open_assistant(trial.run, self._lake))
         found = {
             **self._made(trial.run),
             "evaluation": evaluation_of(losses),
-            "answers": score(exam.quiz, exam.quiz.ask(exam.assistant)),
+            "answers": answers,
         }
         return trial.model_copy(update=found), losses
 

@@ -1,6 +1,5 @@
 """A conversation with an assistant: what was said so far, as much of it as the model can hold."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from schemas.answers import Decoding, Finish
@@ -19,7 +18,7 @@ class Conversation:
     assistant: Assistant
     decoding: Decoding = Decoding(temperature=0.7, top_p=0.9)  # noqa: RUF009 - it is frozen
     system: str | None = None
-    """None means the assistant's own"""
+    """None means the assistant's own, an empty one none at all"""
     turns: list[Message] = field(default_factory=list)
     """what the user and the assistant said in turn, the assistant last"""
     left_out: int = 0
@@ -62,14 +61,11 @@ class Conversation:
         """
         left_out = self.left_out
         while True:
-            prompt = self.assistant.prompt_ids(self._after_system([*self.turns[left_out:], asked]))
+            messages = [*self.turns[left_out:], asked]
+            prompt = self.assistant.prompt_ids(messages, self.system)
             if left_out >= len(self.turns):
                 self.assistant.refuse_too_long(prompt, self.decoding)
             if not self.assistant.excess_tokens(prompt, self.decoding):
                 self.left_out = left_out
                 return prompt
             left_out += 2
-
-    def _after_system(self, messages: Sequence[Message]) -> list[Message]:
-        head = [] if self.system is None else [{"role": "system", "content": self.system}]
-        return [*head, *messages]

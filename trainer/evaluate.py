@@ -1,7 +1,7 @@
 """Loss on held-out conversations, weighted by token: of all, by source, category and language."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def row_losses(
     device = next(model.parameters()).device
     loss, tokens = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
     with torch.inference_mode():
-        for indices in _by_length(rows):
+        for indices in like_lengths(_lengths(rows), BATCH_TOKENS):
             batch = collator(rows.__getitems__(indices))
             labels = batch.pop("labels").to(device)
             given = {name: tensor.to(device) for name, tensor in batch.items()}
@@ -160,14 +160,18 @@ def _perplexity(loss: float) -> float:
     return math.exp(min(loss, 700.0))
 
 
-def _by_length(rows: Dataset) -> Iterator[list[int]]:
-    """Row numbers in batches of like lengths, each within `BATCH_TOKENS` or of one row."""
-    lengths = np.asarray(rows.with_format("numpy")["length"][:]) if len(rows) else np.zeros(0, int)
+def like_lengths(lengths: Sequence[int], at_most: int) -> Iterator[list[int]]:
+    """Places of rows of like lengths, shortest first: one, or `at_most` tokens with padding."""
     batch: list[int] = []
-    for index in np.argsort(lengths, kind="stable").tolist():
-        if batch and (len(batch) + 1) * int(lengths[index]) > BATCH_TOKENS:
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[place] > at_most:
             yield batch
             batch = []
-        batch.append(index)
+        batch.append(place)
     if batch:
         yield batch
+
+
+def _lengths(rows: Dataset) -> list[int]:
+    """Tokens of each row."""
+    return rows.with_format("numpy")["length"][:].tolist() if len(rows) else []

@@ -14,7 +14,13 @@ from trainer.batches import PaddingCollator
 from trainer.corpus import Corpus
 from trainer.evaluate import evaluation_of, row_losses, sample_rows
 from trainer.generation import Assistant
+from trainer.memory import memory_errors
 from trainer.templates import Template
+
+_SHORTER = (
+    "Lower train.max_tokens, set train.quantize to nf4, or take a machine with more memory: a row "
+    "is measured alone, so a smaller batch_size does not help."
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +34,13 @@ class Exam:
     quiz: Quiz
 
     def losses(self) -> pl.DataFrame:
-        """The model's losses as it is now, row by row, as `row_losses` has them."""
-        return row_losses(self.model, self.rows, self.collator)
+        """The model's losses as it is now, row by row, as `row_losses` has them.
+
+        Raises:
+            TrainingError: memory ran out.
+        """
+        with memory_errors("a model was measured on the validation split", _SHORTER):
+            return row_losses(self.model, self.rows, self.collator)
 
     def sit(self) -> Measured | None:
         """The model as it is now, measured; None where there is nothing to measure it on."""

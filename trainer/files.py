@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from schemas.adapter import TrainingManifest
@@ -78,6 +79,26 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def only_writer(lock: Path, taken: str) -> Iterator[None]:
+    """Hold a lock; the operating system lets go of it when a process dies.
+
+    Raises:
+        StorageError: another process holds it, which `taken` says; or it cannot be written.
+    """
+    held = FileLock(lock)
+    with storage_errors("write", lock):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            raise StorageError(f"{taken}. Wait for it, or stop it first.") from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextlib.contextmanager
 def storage_errors(verb: str, where: Path | str) -> Iterator[None]:
     """Turn what the operating system says into a StorageError with a next step."""
     try:
@@ -97,14 +118,19 @@ def _next_step(error: OSError) -> str:
 
 
 def read_manifest(path: Path, name: str | None = None) -> TrainingManifest | None:
-    """A training manifest; None where there is none, or it is of a run of another name."""
+    """A training manifest; None where there is none, or it is of a run of another name.
+
+    With a `name` it is that of the user's own run, which can be done again.
+    """
     try:
         found = TrainingManifest.model_validate_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
+        mend = (
+            "Fetch the adapter again." if name is None else "Delete it to have the run done again."
+        )
         raise StorageError(
-            f"{path} cannot be read as a training manifest: {str(error).splitlines()[0]}. "
-            "Delete it to have the run done again."
+            f"{path} cannot be read as a training manifest: {str(error).splitlines()[0]}. {mend}"
         ) from None
     return found if name in (None, found.run) else None

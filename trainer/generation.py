@@ -28,11 +28,16 @@ from schemas.answers import Decoding, Finish
 from schemas.digests import digest_of
 from schemas.errors import ConfigError, TrainingError
 from trainer.answer_text import AnswerText
+from trainer.interrupt import Interrupt, noting
 from trainer.labels import TextEncoder, with_system
+from trainer.memory import memory_errors
 from trainer.model import accepts, context_tokens
 from trainer.templates import Message, Template, Unrenderable, special_tokens
 from trainer.weights import first_line
 
+_LESS_AT_A_TIME = (
+    "Answer fewer at a time (--batch-size, train.answers), or lower max_new_tokens or beams."
+)
 OnText = Callable[[str], None]
 
 
@@ -70,21 +75,25 @@ class Assistant:
     system: str | None = None
     """the system message of conversations that have none"""
     digest: str = field(default="", repr=False)
-    """of weights, adapter and template: equal ones give equal answers"""
+    """of weights, their type, adapter and template: equal ones give equal answers"""
 
     @cached_property
     def encoder(self) -> TextEncoder:
         """Tokenizes as in training."""
         return TextEncoder(self.template.tokenizer)
 
-    def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
+    def prompt_ids(self, messages: Sequence[Message], system: str | None = None) -> list[int]:
         """A conversation that ends with the user's turn, in tokens, as in training.
+
+        `system` is the system message of one that has none: None for the assistant's own, an empty
+        one for none at all.
 
         Raises:
             ConfigError: the template does not write such a conversation.
         """
+        chosen = self.system if system is None else system or None
         try:
-            text = self.template.prompt(with_system(list(messages), self.system))
+            text = self.template.prompt(with_system(list(messages), chosen))
         except Unrenderable as error:
             raise ConfigError(
                 f"the chat template {self.template.name!r} does not write this conversation: "
@@ -185,13 +194,8 @@ class Assistant:
         model.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
         model.eval()
         try:
-            with torch.inference_mode():
+            with memory_errors("a model answered", _LESS_AT_A_TIME), torch.inference_mode():
                 yield model
-        except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-            raise TrainingError(
-                f"memory ran out while answering: {first_line(error)}. Answer fewer at a time "
-                "(--batch-size), or lower max_new_tokens or beams."
-            ) from None
         finally:
             model.generation_config = own
             model.train(was_training)
@@ -214,10 +218,17 @@ class _Batch:
         self.text = AnswerText(assistant.template.lead, assistant.template.tail, decoding.stop)
         self.width = max(map(len, prompts))
         self.watch = _Watch(self, on_text)
+        self.interrupt = Interrupt()
         self.choices = _Draw(decoding, draws) if decoding.temperature > 0 else None
 
     def finish(self) -> list[Answer]:
-        """Generate to the end."""
+        """Generate to the end; raises KeyboardInterrupt, once torch is done, where Ctrl-C came."""
+        with noting() as self.interrupt:
+            answers = self._generated()
+        self._obey()
+        return answers
+
+    def _generated(self) -> list[Answer]:
         with self.assistant._ready() as model:
             found = model.generate(
                 **self._given(next(model.parameters()).device),
@@ -225,6 +236,7 @@ class _Batch:
                 logits_processor=self._processors(),
                 stopping_criteria=StoppingCriteriaList([self.watch]),
             )
+            self._obey()
             if self.decoding.beams == 1:
                 return self.watch.answers(self.watch.said)
             rows = [self._before_padding(row) for row in found[:, self.width :].tolist()]
@@ -236,6 +248,10 @@ class _Batch:
         answers = self.watch.answers(rows)
         self.watch.show(answers[0])
         return answers
+
+    def _obey(self) -> None:
+        if self.interrupt.came:
+            raise KeyboardInterrupt
 
     def partial(self) -> Answer:
         """What there is of the first answer, after an interrupt."""
@@ -357,6 +373,8 @@ class _Watch(StoppingCriteria):
             self._keep(input_ids[:, -1].tolist())
             ended = self._end()
             self._show_first()
+        if self.batch.interrupt.came:
+            ended = [True] * len(ended)
         return torch.tensor(ended, device=input_ids.device)
 
     def _keep(self, chosen: list[int]) -> None:

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from trainer.batches import token_loss
 from trainer.labels import IGNORED
+from trainer.memory import is_out_of_memory
 
 CHUNK = 2**26
 """Logits at a time on a GPU: 256 MB in float32."""
@@ -149,7 +150,9 @@ class Head:
         try:
             with self.installed(), self.over(labels):
                 found = self.loss(model(input_ids=ids), labels)
-        except (TypeError, ValueError, RuntimeError, IndexError):
+        except (TypeError, ValueError, RuntimeError, IndexError) as error:
+            if is_out_of_memory(error):
+                raise
             return False
         exact = next(model.parameters()).dtype == torch.float32
         return torch.allclose(found, expected, rtol=1e-4 if exact else 2e-2)

@@ -35,18 +35,26 @@ ATTEMPTS = 5
 MAX_WAIT_S = 120.0
 """Longest wait between two attempts; the Hub's rate limits are per five minutes or per hour."""
 
+MAIN = "main"
+"""The branch that has finished adapters only."""
+
 _log = logging.getLogger(__name__)
 
 
 class Hub(Protocol):
-    """A place that keeps immutable commits of a repository and a `main` that names the newest."""
+    """A place that keeps immutable commits of a repository and branches, which name the newest."""
 
     def prepare(self, repo: str, private: bool) -> None:
         """Make sure that `repo` is there and can be pushed to."""
         ...
 
-    def push(self, folder: Path, repo: str, message: str, private: bool) -> PushedTo:
-        """Make the files of `folder` one new commit of `repo`; the same files, the same commit."""
+    def push(
+        self, folder: Path, repo: str, message: str, private: bool, branch: str = MAIN
+    ) -> PushedTo:
+        """Make the files of `folder` one new commit of a branch; the same files, the same one.
+
+        A branch that is not there begins at `main`.
+        """
         ...
 
     def fetch(self, repo: str, commit: str, into: Path) -> None:
@@ -61,8 +69,10 @@ def chosen_target(push: Push) -> str:
     return "hub" if os.environ.get(TOKEN_VARIABLE) else "folder"
 
 
-def choose_hub(push: Push, lake: Path) -> Hub | None:
+def choose_hub(push: Push, lake: Path, attempts: int = ATTEMPTS) -> Hub | None:
     """The hub that a recipe asks for; None where it asks for no push.
+
+    `attempts` is how often a request is sent that may succeed later.
 
     Raises:
         ConfigError: it asks for the Hugging Face Hub and there is no token in the environment.
@@ -78,15 +88,15 @@ def choose_hub(push: Push, lake: Path) -> Hub | None:
             f"train.push.target is hub, but {TOKEN_VARIABLE} is not set. Set it to a token that "
             f"may write to {push.repo}, or set train.push.target to folder."
         )
-    return HuggingFaceHub(token)
+    return HuggingFaceHub(token, attempts=attempts)
 
 
 class FolderHub:
-    """`<root>/<repo>/commits/<commit>/` and `<root>/<repo>/refs/main`, which holds a commit.
+    """`<root>/<repo>/commits/<commit>/` and `<root>/<repo>/refs/<branch>`, which holds a commit.
 
     A commit is the SHA-256 of its files' names and contents, cut to 40 hex characters as in git;
     `commits/<commit>.json` says what it is and what came before it. It is written whole before
-    `main` moves, so a reader of `main` never sees half an adapter.
+    a branch moves, so a reader of `main` never sees half an adapter.
     """
 
     def __init__(self, root: Path) -> None:
@@ -95,20 +105,29 @@ class FolderHub:
     def prepare(self, repo: str, private: bool) -> None:
         """See `Hub.prepare`: a folder is there once something is pushed to it."""
 
-    def push(self, folder: Path, repo: str, message: str, private: bool) -> PushedTo:  # noqa: ARG002
+    def push(
+        self,
+        folder: Path,
+        repo: str,
+        message: str,
+        private: bool,  # noqa: ARG002
+        branch: str = MAIN,
+    ) -> PushedTo:
         """See `Hub.push`; `private` has no meaning for a folder (raises StorageError)."""
         commit = _content_digest(folder)
         place = self._root / repo
         target = place / "commits" / commit
         with storage_errors("push to", place):
-            parent = self.main(repo)
+            parent = self.head(repo, branch) or self.head(repo)
+            if target.is_dir() and _content_digest(target) != commit:
+                shutil.rmtree(target)  # somebody altered it
             if not target.is_dir():
                 with new_folder(target) as staging:
                     _copy_files(folder, staging)
-            if parent != commit:
+            if self.head(repo, branch) != commit:
                 about = {"commit": commit, "parent": parent, "message": message}
                 write_text(place / "commits" / f"{commit}.json", json.dumps(about, indent=1) + "\n")
-                write_text(place / "refs" / "main", commit + "\n")
+                write_text(place / "refs" / branch, commit + "\n")
         return PushedTo(repo=repo, target="folder", commit=commit, uri=str(target))
 
     def fetch(self, repo: str, commit: str, into: Path) -> None:
@@ -122,9 +141,9 @@ class FolderHub:
                 f"{source} was altered: expected content {commit}, found {found}. Push again."
             )
 
-    def main(self, repo: str) -> str | None:
-        """The commit that `main` names; None before the first push."""
-        reference = self._root / repo / "refs" / "main"
+    def head(self, repo: str, branch: str = MAIN) -> str | None:
+        """The commit that a branch names; None before the first push."""
+        reference = self._root / repo / "refs" / branch
         return reference.read_text(encoding="utf-8").strip() if reference.is_file() else None
 
 
@@ -136,14 +155,16 @@ class HuggingFaceHub:
         token: str,
         endpoint: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
     ) -> None:
         """`endpoint` and `sleep` differ from the real ones in tests only."""
+        self._attempts = attempts
         self._api = HfApi(endpoint=endpoint, token=token)
         self._token = token
         self._retrying = Retrying(
             retry=retry_if_exception(_is_passing),
             wait=_AsTheServerAsks(),
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(attempts),
             before_sleep=before_sleep_log(_log, logging.WARNING),
             reraise=True,
             sleep=sleep,
@@ -157,7 +178,9 @@ class HuggingFaceHub:
         """
         self._call(repo, lambda: self._open(repo, private))
 
-    def push(self, folder: Path, repo: str, message: str, private: bool) -> PushedTo:
+    def push(
+        self, folder: Path, repo: str, message: str, private: bool, branch: str = MAIN
+    ) -> PushedTo:
         """See `Hub.push`: files of `repo` that Winnow does not write itself stay as they are.
 
         Raises:
@@ -165,10 +188,13 @@ class HuggingFaceHub:
             StorageError: the Hub cannot be reached or keeps refusing.
         """
         self.prepare(repo, private)
+        if branch != MAIN:
+            self._call(repo, lambda: self._api.create_branch(repo, branch=branch, exist_ok=True))
         info: Any = self._call(
             repo,
             lambda: self._api.upload_folder(
                 repo_id=repo,
+                revision=branch,
                 folder_path=folder,
                 commit_message=message,
                 allow_patterns=list(files_of(folder)),
@@ -221,8 +247,9 @@ class HuggingFaceHub:
                 f"{TOKEN_VARIABLE} to a token that may write there (see {TOKENS_PAGE}), or set "
                 "train.push.target to folder. What was trained is kept; run again to go on."
             )
+        tries = f", after {self._attempts} attempts" if _is_passing(error) else ""
         return StorageError(
-            f"the Hub could not take {repo}, status {status}, after {ATTEMPTS} attempts: {said}. "
+            f"the Hub could not take {repo}, status {status}{tries}: {said}. "
             "What was trained is kept; run the same command again to go on."
         )
 

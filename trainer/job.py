@@ -10,20 +10,22 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from transformers import PreTrainedTokenizerBase, set_seed
 
-from schemas.adapter import Acceptance, Measured, Packed, PushedTo, TrainingManifest
+from schemas.adapter import Acceptance, Measured, Packed, PushedTo, TaskScore, TrainingManifest
 from schemas.digests import sha256_of
-from schemas.errors import CorpusDamaged
 from schemas.train import Push, Quantize, Train
 from trainer import processes
 from trainer.accept import accept, accept_copy, accept_model
-from trainer.adapters import StartAdapter
+from trainer.adapters import StartAdapter, refuse_altered
 from trainer.answers import SAMPLES, read_samples, samples_of, score, write_samples
 from trainer.attention import wants_flat_packs
+from trainer.batch_size import noted_rows
 from trainer.batches import PackingCollator, PaddingCollator
-from trainer.card import model_card
+from trainer.card import checkpoint_card, model_card
+from trainer.checkpoint_pushes import RECORD as PUSHED
+from trainer.checkpoint_pushes import CheckpointPushes, pushed_checkpoints
 from trainer.corpus import Corpus
 from trainer.evaluate import refuse_worse
 from trainer.exam import Exam, set_exam
@@ -35,9 +37,11 @@ from trainer.files import (
     weights_of,
     write_text,
 )
+from trainer.harness import HarnessExam, open_harness
 from trainer.hub import Hub, choose_hub
 from trainer.isolation import isolating
-from trainer.labels import refuse_nothing_to_learn
+from trainer.labels import refuse_nothing_to_learn, refuse_nothing_to_measure
+from trainer.memory import memory_errors
 from trainer.metrics import Trained
 from trainer.model import attach, load_for, load_tokenizer
 from trainer.order import Feed, packed_feed, padded_feed, weighted_rows
@@ -47,12 +51,15 @@ from trainer.saved import Trained as TrainedModel
 from trainer.saved import bare, save
 from trainer.templates import Template, choose_template
 from trainer.tokenize import Tokenized, token_lengths, tokenize, tokenizer_digest
-from trainer.train import restore_last, start_over, train_adapter
+from trainer.train import Offer, restore_last, start_over, train_adapter
 from trainer.training_report import REPORT, write_report
 from trainer.weights import BaseFiles, find_base, recorded_digest, write_record
 
 LIBRARIES = ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers")
 BASE_EVALUATION = "base_evaluation.json"
+BASE_HARNESS = "base_harness.json"
+_LESS = "Lower train.max_tokens, set train.quantize to nf4, or take a machine with more memory."
+_SCORES = TypeAdapter(tuple[TaskScore, ...])
 PROBE = {"role": "user", "content": "Name a colour, and say why you like it."}
 
 
@@ -70,6 +77,7 @@ class Job:
     start: StartAdapter | None = None
     """the adapter that training goes on from"""
 
+    @memory_errors("a run was prepared or judged", _LESS)
     def finish(self) -> TrainingManifest:
         """Train and accept, unless that was done; push; write the run's manifest last."""
         hush_transformers()
@@ -77,9 +85,11 @@ class Job:
         manifest = self._accepted()
         processes.told(None if manifest else str(self.corpus.path))
         if manifest is None:
+            harness = open_harness(self.train.harness)
             if hub and self.train.push:
                 hub.prepare(self.train.push.repo, self.train.push.private)
-            manifest = self._make_adapter()
+            manifest = self._make_adapter(harness)
+        manifest = manifest.model_copy(update={"checkpoints": pushed_checkpoints(self.folder)})
         if hub and self.train.push:
             pushed = self._push(hub, self.train.push, manifest)
             manifest = manifest.model_copy(update={"pushed": pushed})
@@ -87,6 +97,7 @@ class Job:
         write_text(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
         return manifest
 
+    @memory_errors("a run was prepared", _LESS)
     def assist(self) -> None:
         """Do another process's share of the optimizer steps that `finish` is about to make."""
         hush_transformers()
@@ -125,10 +136,15 @@ class Job:
         set_seed(self.seed)
         return attach(bare, self.train, self.base, self.start)
 
+    def _load(self) -> None:
+        """Have the model here first: what it refuses is refused before the corpus is tokenized."""
+        self.model  # noqa: B018
+
     def _accepted(self) -> TrainingManifest | None:
         """The manifest of an adapter that was trained and accepted before, else None.
 
-        Work on other weights of the base model than those of now is deleted first.
+        Work on other weights of the base model than those of now is deleted first. Raises
+        CorpusDamaged where the adapter is not as it was accepted.
         """
         accepted = read_manifest(self.adapter / MANIFEST, self.name)
         known = recorded_digest(self.folder) or (accepted and accepted.base_digest)
@@ -137,34 +153,46 @@ class Job:
                 self.progress.say(f"other weights of {self.base.name} than before: starting over")
             self._start_over()
             return None
-        return accepted and accepted.model_copy(update={"train": self.train})
+        if accepted is None:
+            return None
+        mend = f"Delete {self.adapter} and run again: it is saved anew from the last checkpoint."
+        refuse_altered(weights_of(self.adapter), accepted, mend)
+        return accepted.model_copy(update={"train": self.train})
 
     def _start_over(self) -> None:
         """Leave nothing in the run's folder but which base model its work is on, noted last."""
         with storage_errors("write", self.folder):
-            for name in (MANIFEST, BASE_EVALUATION, SAMPLES, REPORT):
+            for name in (MANIFEST, BASE_EVALUATION, BASE_HARNESS, PUSHED, SAMPLES, REPORT):
                 (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.adapter, ignore_errors=True)
         start_over(self.folder)
         write_record(self.folder, self.base)
 
-    def _make_adapter(self) -> TrainingManifest:
+    def _make_adapter(self, harness: HarnessExam | None) -> TrainingManifest:
+        self._load()
         tokenized = self._tokenize()
         exam = self._exam(tokenized)
         before = self._before(exam)
+        scores_before = self._harness_before(harness, exam)
         processes.wait()
         feed = self._feed(tokenized)
-        trained = train_adapter(self.model, feed, self.train, self.seed, self.folder, self.progress)
+        offer = self._offer(tokenized, feed)
+        trained = train_adapter(
+            self.model, feed, self.train, self.seed, self.folder, self.progress, offer
+        )
         processes.leave()
         if processes.is_sharded():
             del self.model  # of which this process has a part only
             restore_last(self.model, self.folder)
             exam = self._exam(tokenized)
         after = exam.sit()
+        scores_after = self._harness_scores(harness, exam)
         save(self.model, self.adapter, self.template)
         acceptance = self._accept(self.adapter)
-        manifest = self._manifest(tokenized, feed, trained, acceptance)
+        manifest = self._manifest(tokenized, feed, trained, acceptance, self.adapter)
         manifest = self._with_exam(manifest, exam, before, after)
+        scores = {"harness_before": scores_before, "harness_after": scores_after}
+        manifest = manifest.model_copy(update=scores)
         self.progress.losses(manifest.before, manifest.after)
         write_report(self.folder, manifest, self.corpus.manifest)
         refuse_worse(manifest.before, manifest.after, self.train)
@@ -184,6 +212,7 @@ class Job:
         )
         self.progress.audit(tokenized.audit)
         refuse_nothing_to_learn(tokenized.audit, self.train.max_tokens)
+        refuse_nothing_to_measure(tokenized.validation_audit, self.train.max_tokens)
         return tokenized
 
     def _feed(self, tokenized: Tokenized) -> Feed:
@@ -228,6 +257,51 @@ class Job:
             write_text(path, found.model_dump_json() + "\n")
         return found
 
+    def _harness_before(self, harness: HarnessExam | None, exam: Exam) -> tuple[TaskScore, ...]:
+        """The bare base model's scores; asked for once, also where the run is resumed."""
+        path = self.folder / BASE_HARNESS
+        if harness is None:
+            return ()
+        if path.is_file():
+            try:
+                return _SCORES.validate_json(path.read_bytes())
+            except ValidationError:
+                path.unlink()
+        with bare(self.model):
+            found = self._harness_scores(harness, exam)
+        write_text(path, _SCORES.dump_json(found).decode() + "\n")
+        return found
+
+    def _harness_scores(self, harness: HarnessExam | None, exam: Exam) -> tuple[TaskScore, ...]:
+        """The scores of the model as it is now."""
+        if harness is None:
+            return ()
+        self.progress.say(f"lm-evaluation-harness: {', '.join(harness.asked.tasks)}")
+        return harness.sit(exam.assistant, self.seed)
+
+    def _offer(self, tokenized: Tokenized, feed: Feed) -> Offer | None:
+        """What pushes checkpoints while training goes on, where the recipe asks for it."""
+        push = self.train.push
+        hub = choose_hub(push, self.lake, attempts=1) if push and push.checkpoints else None
+        if push is None or hub is None:
+            return None
+        if processes.is_sharded():
+            self.progress.say("no checkpoint is pushed: no process has the whole model")
+            return None
+
+        def make(folder: Path, trained: Trained, last_step: int) -> str:
+            save(self.model, folder, self.template)
+            acceptance = self._accept(folder)
+            made = self._manifest(tokenized, feed, trained, acceptance, folder)
+            made = without_places(made.model_copy(update={"checkpoint_of": last_step}))
+            write_text(folder / CARD, checkpoint_card(made, self.corpus.manifest))
+            write_text(folder / MANIFEST, made.model_dump_json(indent=1) + "\n")
+            return f"Checkpoint of {self.name} after step {trained.steps:,} of {last_step:,}"
+
+        say = self.progress.say
+        steps = self.train.save_steps
+        return CheckpointPushes(self.model, self.folder, steps, push, hub, make, say).offer
+
     def _with_exam(
         self,
         manifest: TrainingManifest,
@@ -262,7 +336,6 @@ class Job:
 
     def _push(self, hub: Hub, push: Push, manifest: TrainingManifest) -> PushedTo:
         """One commit of what was accepted; then read it back and accept it again."""
-        refuse_altered(self.adapter, manifest)
         self.progress.say(f"pushing to {push.repo}")
         message = (
             f"Adapter of {manifest.corpus} {manifest.corpus_version}, corpus digest "
@@ -282,8 +355,12 @@ class Job:
         feed: Feed,
         trained: Trained,
         acceptance: Acceptance,
+        folder: Path,
     ) -> TrainingManifest:
-        used = LIBRARIES if self.train.quantize is Quantize.NONE else (*LIBRARIES, "bitsandbytes")
+        """What a folder with what was trained so far was made from."""
+        quantized = ("bitsandbytes",) if self.train.quantize is not Quantize.NONE else ()
+        examined = ("lm-eval",) if self.train.harness is not None else ()
+        used = (*LIBRARIES, *quantized, *examined)
         versions = [(name, importlib.metadata.version(name)) for name in used]
         return TrainingManifest(
             run=self.name,
@@ -300,6 +377,7 @@ class Job:
             tokenizer_digest=tokenizer_digest(self.tokenizer),
             template_digest=self.template.digest,
             steps=trained.steps,
+            step_rows=noted_rows(self.folder),
             train_loss=trained.train_loss,
             elapsed_s=trained.elapsed_s,
             tokens_per_s=trained.tokens_per_s,
@@ -310,7 +388,7 @@ class Job:
             before=None,
             after=None,
             acceptance=acceptance,
-            adapter_sha256=sha256_of(weights_of(self.adapter)),
+            adapter_sha256=sha256_of(weights_of(folder)),
             libraries=(("python", platform.python_version()), *versions),
         )
 
@@ -334,15 +412,3 @@ def without_places(manifest: TrainingManifest) -> TrainingManifest:
     renamed = {} if started is None else {"start_from": started.name}
     train = manifest.train.model_copy(update={**blank, **renamed})
     return manifest.model_copy(update={"train": train})
-
-
-def refuse_altered(adapter: Path, manifest: TrainingManifest) -> None:
-    """Raise CorpusDamaged unless the adapter's weights are those that were accepted."""
-    path = weights_of(adapter)
-    found = sha256_of(path) if path.is_file() else "no such file"
-    if found != manifest.adapter_sha256:
-        raise CorpusDamaged(
-            f"{path} is not the adapter that was accepted: expected sha256 "
-            f"{manifest.adapter_sha256}, found {found}. It was not pushed. Delete {adapter} and "
-            "run again: it is saved anew from the last checkpoint."
-        )

@@ -60,16 +60,11 @@ class TextEncoder:
         Raises:
             ConfigError: it is one of the few that the `tokenizers` library cannot run.
         """
-        backend = getattr(tokenizer, "backend_tokenizer", None)
-        if not isinstance(backend, Tokenizer):
-            raise ConfigError(
-                f"{type(tokenizer).__name__} has no fast form, and Winnow needs one. Choose a base "
-                "model that comes with a tokenizer.json."
-            )
-        state = json.loads(backend.to_str()) | {"truncation": None, "padding": None}
-        self._opening = Tokenizer.from_str(json.dumps(state))
-        onward = json.dumps(_without_first_space(state))
-        self._onward, self._verbatim = Tokenizer.from_str(onward), Tokenizer.from_str(onward)
+        state = definition_of(tokenizer)
+        opening, onward = json.dumps(state), json.dumps(_without_first_space(state))
+        self._opening = Tokenizer.from_str(opening)
+        self._onward = self._opening if onward == opening else Tokenizer.from_str(onward)
+        self._verbatim = Tokenizer.from_str(onward)
         self._verbatim.encode_special_tokens = True  # as the text that they are
         self._anchor = self._onward.encode("a", add_special_tokens=False).ids
         self._anchor_text = self._onward.decode(self._anchor, skip_special_tokens=False)
@@ -91,6 +86,22 @@ class TextEncoder:
         anchored = [[*self._anchor, *one] for one in ids]
         texts = self._onward.decode_batch(anchored, skip_special_tokens=False)
         return [text.removeprefix(self._anchor_text) for text in texts]
+
+
+def definition_of(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """The whole definition of a tokenizer, as its `tokenizer.json` has it, but never cutting.
+
+    Raises:
+        ConfigError: it is one of the few that the `tokenizers` library cannot run.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer):
+        raise ConfigError(
+            f"{type(tokenizer).__name__} has no fast form, and Winnow needs one. Choose a base "
+            "model that comes with a tokenizer.json."
+        )
+    found: dict[str, Any] = json.loads(backend.to_str())
+    return found | {"truncation": None, "padding": None}
 
 
 @dataclass(frozen=True)
@@ -349,11 +360,34 @@ def refuse_nothing_to_learn(audits: tuple[LabelAudit, ...], max_tokens: int) -> 
     if total.trainable_tokens > 0:
         return
     raise ConfigError(
-        f"nothing to learn from: of {total.conversations:,} training conversations, {total.kept:,} "
-        f"are kept and no token of them is inside the loss ({total.dropped_over_long:,} are longer "
-        f"than {max_tokens} tokens, {total.refused_by_template:,} were refused by the chat "
-        f"template, {total.fully_masked:,} are wholly masked). Raise train.max_tokens, set "
-        "train.over_long to truncate_prompt, or choose another train.template."
+        f"nothing to learn from: of {total.conversations:,} training conversations, "
+        f"{_of_no_use(total, max_tokens)}. Raise train.max_tokens, set train.over_long to "
+        "truncate_prompt, or choose another train.template."
+    )
+
+
+def refuse_nothing_to_measure(audits: tuple[LabelAudit, ...], max_tokens: int) -> None:
+    """Raise ConfigError where there is a validation split, and no token of it inside the loss.
+
+    An adapter would be pushed then that was never held against its base model.
+    """
+    total = LabelAudit.total(audits)
+    if total.conversations == 0 or total.trainable_tokens > 0:
+        return
+    raise ConfigError(
+        f"nothing to measure the adapter by: of {total.conversations:,} validation conversations, "
+        f"{_of_no_use(total, max_tokens)}. Raise train.max_tokens, choose another train.template, "
+        "or refresh the corpus with split.validation_share 0 to train without being measured."
+    )
+
+
+def _of_no_use(total: LabelAudit, max_tokens: int) -> str:
+    """Why a split's conversations have no token inside the loss."""
+    return (
+        f"{total.kept:,} are kept and no token of them is inside the loss "
+        f"({total.dropped_over_long:,} are longer than {max_tokens} tokens, "
+        f"{total.refused_by_template:,} were refused by the chat template, "
+        f"{total.fully_masked:,} are wholly masked)"
     )
 
 
@@ -399,8 +433,6 @@ _NONE = pl.lit(0, pl.Int64)
 
 def _spells(specials: dict[str, int]) -> pl.Expr:
     """Whether any message's text spells one of the tokenizer's special tokens."""
-    if not specials:
-        return pl.lit(False).repeat_by(1).list.first().alias("spelled")
     content = pl.element().struct.field("content")
     return (
         pl.col("messages")

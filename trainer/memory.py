@@ -1,14 +1,20 @@
 """Memory: what there is, what this process took, and how its end is told."""
 
+import contextlib
 import os
 import re
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
+from schemas.errors import TrainingError
+from trainer.weights import first_line
+
 _PROC = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
+_EXHAUSTED = ("can't allocate memory", "cannot allocate memory", "out of memory")
 
 
 def available_bytes() -> int:
@@ -29,7 +35,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether it says that memory ran out, on whatever device."""
     if isinstance(error, MemoryError | torch.cuda.OutOfMemoryError):
         return True
-    return "can't allocate memory" in str(error) or "out of memory" in str(error).lower()
+    said = str(error).lower()
+    return any(words in said for words in _EXHAUSTED)
+
+
+@contextlib.contextmanager
+def memory_errors(what: str, mend: str) -> Iterator[None]:
+    """Turn the end of memory within into a TrainingError: `what` went on, `mend` is the next step.
+
+    On a CPU torch tells of it by a plain RuntimeError.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(f"memory ran out while {what}: {first_line(error)}. {mend}") from None
 
 
 def _machine_bytes(proc: Path) -> int:

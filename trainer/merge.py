@@ -18,7 +18,7 @@ from transformers import AutoConfig, PreTrainedModel
 from schemas.adapter import TrainingManifest
 from schemas.errors import AdapterRejected, ConfigError
 from schemas.train import Quantize
-from trainer.adapters import base_of, manifest_of, named_adapter
+from trainer.adapters import base_of, manifest_of, named_adapter, refuse_altered
 from trainer.files import CARD, MANIFEST, WEIGHTS, new_folder, storage_errors, write_text
 from trainer.model import load_model, load_tokenizer, load_whole
 from trainer.quantization import dequantize
@@ -54,15 +54,20 @@ class Merged:
     """mean, between the base model with its adapter and without"""
 
 
-def merge(adapter: str | None, lake: Path, out: Path, dtype: str = AUTO) -> Merged:
+def merge(
+    adapter: str | None, lake: Path, out: Path, dtype: str = AUTO, *, trusts_code: bool = False
+) -> Merged:
     """Merge an adapter into its base model and write the model to a new folder `out`.
 
     `adapter` is as for `named_adapter`. `dtype` is one of `DTYPES`, or `auto` for the base model's
     own. The folder appears once it was read back and its logits are those of the adapted model.
+    `trusts_code` is as for `base_of`.
 
     Raises:
-        ConfigError: the adapter's base model is not the one on this machine, all weights were
-            trained so that nothing is to merge, or `out` is not empty.
+        ConfigError: the adapter's base model is not the one on this machine, or brings code that
+            nobody trusts; all weights were trained so that nothing is to merge; or `out` is not
+            empty.
+        CorpusDamaged: the adapter's weights are not those of its manifest.
         AdapterRejected: the merged model's logits are not those of base model and adapter.
         StorageError: it cannot be written.
     """
@@ -72,7 +77,8 @@ def merge(adapter: str | None, lake: Path, out: Path, dtype: str = AUTO) -> Merg
     _refuse_full(folder)
     _refuse_taken(out)
     made = manifest_of(folder, lake)
-    base = base_of(made, folder)
+    refuse_altered(folder / WEIGHTS, made)
+    base = base_of(made, folder, lake, trusts_code)
     chosen = DTYPES[_own_dtype(base) if dtype == AUTO else dtype]
     template = choose_template(load_tokenizer(base), made.train.template, base.name)
     probes = _probes(template)

@@ -25,6 +25,7 @@ from schemas.errors import ConfigError, TrainingError
 from schemas.train import Lora, Method, Quantize, Train
 from trainer.adapters import StartAdapter
 from trainer.attention import choose_attention
+from trainer.memory import is_out_of_memory
 from trainer.quantization import keep_as_loaded, quantization, refuse_quantized_files
 from trainer.saved import go_on_from
 from trainer.weights import BaseFiles, first_line
@@ -120,18 +121,19 @@ def _loaded(files: BaseFiles, **how: Any) -> tuple[PreTrainedModel, dict[str, An
             keep_as_loaded(model)
         else:
             model.to(device())
-    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        raise TrainingError(
-            f"base model {files.name} does not fit into memory: {first_line(error)}. Choose a "
-            "smaller one, set train.quantize to nf4, or take a machine with more memory."
-        ) from None
-    except _LOADING_ERRORS as error:
+    except (MemoryError, *_LOADING_ERRORS) as error:
+        if is_out_of_memory(error):
+            raise TrainingError(
+                f"base model {files.name} does not fit into memory: {first_line(error)}. Choose a "
+                "smaller one, set train.quantize to nf4, or take a machine with more memory."
+            ) from None
         raise ConfigError(
             f"base model {files.name} cannot be loaded from {files.folder}: {first_line(error)}. "
             f"Check train.base_model; {_of_code(files)}."
         ) from None
     if files.gguf_file:
         _forget_gguf(model)
+    _name_layers(model.config)
     model.eval()
     return model, found
 
@@ -241,6 +243,12 @@ def _forget_gguf(model: Any) -> None:
     model.is_quantized = False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+
+
+def _name_layers(config: Any) -> None:
+    """Let transformers' generation find the number of layers, which ChatGLM has by its own name."""
+    if not hasattr(config, "num_hidden_layers") and hasattr(config, "num_layers"):
+        config.num_hidden_layers = config.num_layers
 
 
 def family_targets(model_type: str) -> str | list[str]:

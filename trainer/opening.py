@@ -7,13 +7,13 @@ from schemas.adapter import TrainingManifest
 from schemas.digests import digest_of, sha256_of
 from schemas.errors import ConfigError, UnknownName
 from schemas.recipe import load_recipe
-from schemas.train import BaseModel
-from trainer.adapters import base_of, manifest_of, named_adapter
+from schemas.train import BaseModel, Quantize
+from trainer.adapters import base_of, manifest_of, named_adapter, refuse_altered
 from trainer.files import CONFIG, MANIFEST, MODEL_CONFIG, WEIGHTS, read_manifest
 from trainer.generation import Assistant
 from trainer.model import load_model, load_tokenizer, wants_bf16
 from trainer.quiet import hush_transformers
-from trainer.templates import choose_template
+from trainer.templates import Template, choose_template
 from trainer.weights import BaseFiles, find_base
 
 
@@ -24,17 +24,20 @@ def open_assistant(
     base: str | None = None,
     template: str | None = None,
     system: str | None = None,
+    trusts_code: bool = False,
 ) -> Assistant:
     """A model that is ready to answer.
 
     `name` is as for `find_model`. With `base`, a recipe's name or path, it is that recipe's base
     model without any adapter. The template is that of training, and so is the system message
     unless `system` is given, an empty one for none; `template` names one for a model that Winnow
-    did not train.
+    did not train. An adapter's base model runs its own Python only as `base_of` says.
 
     Raises:
         UnknownName: there is no such model or recipe.
-        ConfigError: its base model is not the one on this machine, or `template` does not fit.
+        ConfigError: its base model is not the one on this machine, or brings code that nobody
+            trusts; or `template` does not fit.
+        CorpusDamaged: the adapter's weights are not those of its manifest.
         TrainingError: it does not fit into memory.
     """
     hush_transformers()
@@ -46,7 +49,7 @@ def open_assistant(
     if found.is_file():
         return _bare(_files(found), template, system)
     if (found / CONFIG).is_file():
-        return _adapted(found, Path(lake), template, system)
+        return _adapted(found, Path(lake), template, system, trusts_code)
     made = read_manifest(found / MANIFEST)
     if made is None:
         return _bare(_files(found), template, system)
@@ -91,30 +94,39 @@ def _of_recipe(recipe: str, template: str | None, system: str | None) -> Assista
         template or train.template,
         _system(system, train.system),
         bf16=wants_bf16(train),
+        quantize=train.quantize,
     )
 
 
 def _bare(
-    base: BaseFiles, template: str | None, system: str | None, bf16: bool = False
+    base: BaseFiles,
+    template: str | None,
+    system: str | None,
+    bf16: bool = False,
+    quantize: Quantize = Quantize.NONE,
 ) -> Assistant:
     chosen = choose_template(load_tokenizer(base), template, base.name)
-    model = load_model(base, bf16=bf16)
-    digest = digest_of([base.digest, chosen.digest])
+    model = load_model(base, bf16, quantize)
+    digest = _digest(model, quantize, chosen, base.digest)
     return Assistant(model, chosen, _system(system, None), digest)
 
 
-def _adapted(folder: Path, lake: Path, template: str | None, system: str | None) -> Assistant:
+def _adapted(
+    folder: Path, lake: Path, template: str | None, system: str | None, trusts_code: bool
+) -> Assistant:
     """An adapter on its base model, which must be the one that it was trained on."""
     from peft import PeftModel
 
     made = manifest_of(folder, lake)
+    refuse_altered(folder / WEIGHTS, made)
     _refuse_other_template(made, folder, template)
-    base = base_of(made, folder)
+    base = base_of(made, folder, lake, trusts_code)
     chosen = choose_template(load_tokenizer(base), made.train.template, base.name)
     bare = load_model(base, wants_bf16(made.train), made.train.quantize)
     model: Any = PeftModel.from_pretrained(bare, str(folder))
     model.eval()
-    digest = digest_of([base.digest, sha256_of(folder / WEIGHTS), chosen.digest])
+    settings = sha256_of(folder / CONFIG)
+    digest = _digest(bare, made.train.quantize, chosen, base.digest, made.adapter_sha256, settings)
     return Assistant(model, chosen, _system(system, made.train.system), digest)
 
 
@@ -126,8 +138,13 @@ def _tuned(
     files = _files(folder)
     chosen = choose_template(load_tokenizer(files), made.train.template, made.base_model)
     model = load_model(files, bf16=wants_bf16(made.train))
-    digest = digest_of([files.digest, chosen.digest])
+    digest = _digest(model, Quantize.NONE, chosen, files.digest)
     return Assistant(model, chosen, _system(system, made.train.system), digest)
+
+
+def _digest(model: Any, quantize: Quantize, template: Template, *weights: str) -> str:
+    """Of all that answers depend on but the question: weights, how they are held, and template."""
+    return digest_of([*weights, str(model.dtype), quantize.value, template.digest])
 
 
 def _system(given: str | None, of_training: str | None) -> str | None:

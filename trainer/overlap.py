@@ -6,8 +6,9 @@ brings lxml. Both give the same numbers where they give any.
 """
 
 import collections
-import re
 import unicodedata
+
+import polars as pl
 
 CHRF_ORDER = 6
 CHRF_BETA = 2
@@ -18,7 +19,8 @@ _ALONE = (
     "\u3040-\u30ff\u31f0-\u31ff"  # kana
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
 )
-_UNITS = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+")
+_WORD = r"\p{L}\p{M}\p{N}"  # many vowels of Indic scripts are marks
+_UNITS = rf"[[{_ALONE}]&&[{_WORD}]]|[[\p{{L}}\p{{N}}]--[{_ALONE}]][[{_WORD}]--[{_ALONE}]]*"
 
 
 def folded(text: str) -> str:
@@ -29,8 +31,9 @@ def folded(text: str) -> str:
 def rouge_l(reference: str, answer: str) -> float:
     """F1 of the longest common subsequence (ROUGE-L, Lin 2004), from 0 to 1.
 
-    Its units are words, and single characters in scripts that put no space between words; case
-    and punctuation do not count. Where neither text has a unit, 1 if they are the same, else 0.
+    Its units are words (letters and digits with their marks), and single characters in scripts that
+    put no space between words; case and punctuation do not count. Where neither text has a unit,
+    1 if they are the same, else 0.
     """
     wanted, given = _units(reference), _units(answer)
     if not wanted and not given:
@@ -79,7 +82,8 @@ def chrf(reference: str, answer: str) -> float:
 
 
 def _units(text: str) -> list[str]:
-    return _UNITS.findall(folded(text))
+    found: list[str] = pl.Series([folded(text)]).str.extract_all(_UNITS).item(0).to_list()
+    return found
 
 
 def _ngrams(text: str, order: int) -> "collections.Counter[str]":

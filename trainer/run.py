@@ -1,20 +1,17 @@
 """A training run as its caller sees it: named by what it depends on, done once, resumable."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from schemas.adapter import TrainingManifest, TrainingRun
 from schemas.adapter import run_name as name_of_run
-from schemas.errors import ConfigError, StorageError
+from schemas.digests import sha256_of
+from schemas.errors import ConfigError
 from schemas.recipe import Recipe
 from schemas.train import Push, Train
 from trainer import processes
 from trainer.adapters import StartAdapter, find_start
 from trainer.corpus import Corpus
-from trainer.files import MANIFEST, read_manifest, storage_errors
+from trainer.files import MANIFEST, only_writer, read_manifest, weights_of
 from trainer.progress import Progress
 from trainer.weights import is_base_unchanged
 
@@ -49,7 +46,7 @@ def run(
     start = find_start(train, lake)
     name = run_name(corpus, train, recipe.seed, start)
     folder = _folder_of(name, lake, folder)
-    with _only_writer(folder):
+    with only_writer(folder / ".lock", f"{folder}: another process is training this run"):
         done = read_manifest(folder / MANIFEST, name)
         if done and _is_current(done, train, folder):
             processes.told(None)
@@ -94,10 +91,18 @@ def _folder_of(name: str, lake: Path, folder: Path | None) -> Path:
 
 
 def _is_current(done: TrainingManifest, train: Train, folder: Path) -> bool:
-    """Whether a finished run needs neither a push nor, for a changed base model, training."""
-    return _is_where_it_belongs(done, train.push) and is_base_unchanged(
-        train.base_model, folder, done.base_digest, done.base_revision
+    """Whether a finished run needs neither a push nor, its base and adapter as then, training."""
+    return (
+        _is_where_it_belongs(done, train.push)
+        and is_base_unchanged(train.base_model, folder, done.base_digest, done.base_revision)
+        and _has_adapter(done, folder)
     )
+
+
+def _has_adapter(done: TrainingManifest, folder: Path) -> bool:
+    """Whether the weights that a finished run trained lie where it left them."""
+    weights = weights_of(folder / "adapter")
+    return weights.is_file() and sha256_of(weights) == done.adapter_sha256
 
 
 def _is_where_it_belongs(done: TrainingManifest, push: Push | None) -> bool:
@@ -109,21 +114,3 @@ def _is_where_it_belongs(done: TrainingManifest, push: Push | None) -> bool:
     from trainer.hub import chosen_target
 
     return done.pushed.target == chosen_target(push)
-
-
-@contextlib.contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the run's lock; the operating system lets go of it when a process dies."""
-    with storage_errors("write", folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StorageError(
-            f"{folder}: another process is training this run. Wait for it, or stop it first."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -12,6 +12,9 @@ _CONTENT = "content"
 _MESSAGES = "messages"
 _NEIGHBOURS = {"previtem", "nextitem", "changed"}
 """What `loop` tells of the messages themselves."""
+_LEAVE_ALONE = (nodes.Template, nodes.For, nodes.If, nodes.With)
+"""What output may stand in: anything else (a filter's, a variable's or a caller's block, a macro)
+takes it up as a text of its own, to do with it what it likes."""
 _EXTENSIONS = ("jinja2.ext.loopcontrols", "jinja2.ext.do")
 
 
@@ -20,8 +23,8 @@ def only_copies(source: str) -> bool:
 
     A content may be joined to other text, put out, and asked whether it is empty. A message may be
     asked for its fields by their names, the list of messages for its length and for its items and
-    slices by numbers. Anything else (a filter, a method, a test, a variable, `message | tojson`)
-    could look into what is said.
+    slices by numbers. Anything else (a filter, a method, a test, a variable, `message | tojson`, a
+    block whose output is filtered or kept) could look into what is said.
     """
     environment = ImmutableSandboxedEnvironment(extensions=_EXTENSIONS)
     try:
@@ -97,9 +100,9 @@ def _field_of(node: nodes.Node) -> str | None:
 def _is_copied(content: nodes.Node, around: Chain) -> bool:
     """Whether a content ends in the output, by way of joining only, or is asked if it is empty."""
     inner = content
-    for node in reversed(around):
+    for place, node in reversed(tuple(enumerate(around))):
         if isinstance(node, nodes.Output):
-            return True
+            return all(isinstance(outer, _LEAVE_ALONE) for outer in around[:place])
         if isinstance(node, nodes.If):
             return node.test is inner
         if isinstance(node, nodes.CondExpr) and node.test is inner:

@@ -256,7 +256,7 @@ def choose_template(
         return _probed(MODEL, str(own), tokenizer, first_token="")
     if name not in NAMED:
         raise ConfigError(f"train.template: no template is called {name!r}; known: {known}")
-    return _probed(name, NAMED[name], tokenizer, first_token=_token_put_first(tokenizer))
+    return _probed(name, NAMED[name], tokenizer, first_token=token_put_first(tokenizer))
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
@@ -273,7 +273,7 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     return added | {text: int(index) for text, index in named.items() if index is not None}
 
 
-def _token_put_first(tokenizer: PreTrainedTokenizerBase) -> str:
+def token_put_first(tokenizer: PreTrainedTokenizerBase) -> str:
     """The begin token as text, if this tokenizer puts one before a text of its own accord."""
     if tokenizer.bos_token_id is None:
         return ""

@@ -5,6 +5,7 @@ Packing is no part of its key: packs are rows of it put together, which takes no
 
 import collections
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,14 +22,15 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from schemas.adapter import LabelAudit, TokenHistogram, TokenLengths
-from schemas.digests import digest_of
+from schemas.digests import digest_of, sha256_of
+from schemas.errors import StorageError
 from schemas.train import Train
 from trainer.corpus import Corpus
 from trainer.files import new_folder, write_text
-from trainer.labels import TOKENS, Labeller, TextEncoder, sum_audits
+from trainer.labels import TOKENS, Labeller, TextEncoder, definition_of, sum_audits
 from trainer.templates import Template
 
-LABELS_VERSION = 2
+LABELS_VERSION = 3
 """Raised whenever the same text would give other ids or labels: it is part of the cache's key."""
 
 SPLITS = ("train", "validation")
@@ -38,6 +40,7 @@ AHEAD = 2
 """Batches that are labelled at the same time: while one is rendered and put together in Python,
 another's texts are with the `tokenizers` library, which takes all cores."""
 RECEIPT = "tokenized.json"
+"""Written last: the audits of both splits, and the SHA-256 of their files."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a split, the conversations done and the conversations there are."""
@@ -80,18 +83,22 @@ def _histogram(lengths: npt.NDArray[np.int64]) -> TokenHistogram:
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 of the tokenizer's whole definition and of its named special tokens."""
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    """SHA-256 of the tokenizer's whole definition and of its named special tokens.
+
+    Raises:
+        ConfigError: it is one of the few that the `tokenizers` library cannot run.
+    """
     named = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}
-    return digest_of([backend | {"truncation": None, "padding": None}, named])
+    return digest_of([definition_of(tokenizer), named])
 
 
 def tokenize(
     corpus: Corpus, train: Train, template: Template, folder: Path, progress: Progress
 ) -> Tokenized:
-    """The tokenized corpus from `<folder>/<digest>`, written there first if it is not.
+    """The tokenized corpus from `<folder>/<digest>`, written there first if it is not, or damaged.
 
     Raises:
+        ConfigError: the tokenizer is one of the few that cannot be used.
         StorageError: it cannot be written.
     """
     digest = digest_of(
@@ -108,22 +115,37 @@ def tokenize(
         ]
     )
     place = folder / digest
-    if not (place / RECEIPT).is_file():
-        shutil.rmtree(place, ignore_errors=True)  # somebody took its receipt away
-        labeller = Labeller(
-            template,
-            TextEncoder(template.tokenizer),
-            train.max_tokens,
-            train.over_long,
-            train.supervise,
-            train.system,
+    found = _open(place)
+    if found is None:
+        shutil.rmtree(place, ignore_errors=True)
+        _write(place, corpus, train, template, progress)
+        found = _open(place)
+    if found is None:
+        raise StorageError(
+            f"{place} does not read back as it was written. Delete it, check the disk and run the "
+            "same command again."
         )
-        with new_folder(place) as staging:
-            receipt = {
-                split: _write_split(corpus, split, labeller, staging, progress) for split in SPLITS
-            }
-            write_text(staging / RECEIPT, json.dumps(receipt, indent=1))
-    return _open(place)
+    return found
+
+
+def _write(
+    place: Path, corpus: Corpus, train: Train, template: Template, progress: Progress
+) -> None:
+    """Write both splits and, once they are on the disk, the receipt."""
+    labeller = Labeller(
+        template,
+        TextEncoder(template.tokenizer),
+        train.max_tokens,
+        train.over_long,
+        train.supervise,
+        train.system,
+    )
+    with new_folder(place) as staging:
+        audits = {
+            split: _write_split(corpus, split, labeller, staging, progress) for split in SPLITS
+        }
+        receipt = {"audits": audits, "sha256": _sums(staging)}
+        write_text(staging / RECEIPT, json.dumps(receipt, indent=1))
 
 
 def _write_split(
@@ -133,15 +155,15 @@ def _write_split(
     rows = corpus.split(split).rows
     audits: list[pl.DataFrame] = []
     done = 0
-    with (
-        pa.OSFile(str(folder / f"{split}.arrow"), "wb") as sink,
-        pa.ipc.new_stream(sink, TOKENS) as writer,
-    ):
-        for count, tokens, audit in _labelled(labeller, corpus.batches(split)):
-            writer.write_batch(_counting_from(done, tokens))
-            audits.append(audit)
-            done += count
-            progress(split, done, rows)
+    with (folder / f"{split}.arrow").open("wb") as file:
+        with pa.ipc.new_stream(file, TOKENS) as writer:
+            for count, tokens, audit in _labelled(labeller, corpus.batches(split)):
+                writer.write_batch(_counting_from(done, tokens))
+                audits.append(audit)
+                done += count
+                progress(split, done, rows)
+        file.flush()
+        os.fsync(file.fileno())
     return [audit.model_dump() for audit in sum_audits(audits)]
 
 
@@ -167,12 +189,24 @@ def _counting_from(first: int, tokens: pa.RecordBatch) -> pa.RecordBatch:
     return tokens.set_column(place, TOKENS.field(place), pc.add(tokens.column(place), first))
 
 
-def _open(place: Path) -> Tokenized:
-    receipt = json.loads((place / RECEIPT).read_text(encoding="utf-8"))
+def _sums(place: Path) -> dict[str, str]:
+    """SHA-256 of each split's file."""
+    return {split: sha256_of(place / f"{split}.arrow") for split in SPLITS}
+
+
+def _open(place: Path) -> Tokenized | None:
+    """What `_write` left there; None where that is nothing, or not what it was."""
+    try:
+        receipt = json.loads((place / RECEIPT).read_text(encoding="utf-8"))
+        if receipt["sha256"] != _sums(place):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
     train, validation = (
         Dataset.from_file(str(place / f"{split}.arrow")).with_format("numpy") for split in SPLITS
     )
     audit, validation_audit = (
-        tuple(LabelAudit.model_validate(row) for row in receipt[split]) for split in SPLITS
+        tuple(LabelAudit.model_validate(row) for row in receipt["audits"][split])
+        for split in SPLITS
     )
     return Tokenized(train, validation, audit, validation_audit)

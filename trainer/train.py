@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from schemas.adapter import StepRows
 from schemas.errors import StorageError, TrainingError
 from schemas.train import Train
 from trainer import checkpoint, processes
@@ -27,7 +28,7 @@ from trainer.arguments import (
     say_optimizer,
     training_arguments,
 )
-from trainer.batch_size import RECORD, Batch, StepRows, largest_that_fits, step_rows
+from trainer.batch_size import RECORD, Batch, largest_that_fits, step_rows
 from trainer.batches import seen_tokens
 from trainer.files import METRICS, storage_errors
 from trainer.flops import peak_flops, token_flops
@@ -43,6 +44,8 @@ from trainer.stopping import Stopping
 from trainer.weights import first_line
 
 CHECKPOINTS = "checkpoints"
+Offer = Callable[[Trained, int], None]
+"""Called after each checkpoint with what the run has come to, and the steps that it will have."""
 
 
 def train_adapter(
@@ -52,12 +55,14 @@ def train_adapter(
     seed: int,
     folder: Path,
     progress: Progress,
+    offer: Offer | None = None,
 ) -> Trained:
     """Train the adapter of `model` in place, from the newest complete checkpoint in `folder`.
 
     `folder` gets `checkpoints/`, `metrics.jsonl`, `step_rows.json` and, where TensorBoard is
     installed, `tensorboard/`. On one machine, a run that was killed and went on ends with the same
-    adapter as one that was not. Of a launch of several processes, all call this.
+    adapter as one that was not. Of a launch of several processes, all call this; `offer` is the
+    first one's.
 
     Raises:
         ConfigError: the run cannot go on in this way on this machine.
@@ -70,7 +75,7 @@ def train_adapter(
         return Metrics(folder / METRICS, found.losses, progress.step).summary()
     if processes.is_first():
         checkpoint.clear_torn(folder / CHECKPOINTS)
-    loop = _Loop(model, feed, train, seed, folder, progress)
+    loop = _Loop(model, feed, train, seed, folder, progress, offer)
     return loop.run(found)
 
 
@@ -99,6 +104,7 @@ class _Loop:
     seed: int
     folder: Path
     progress: Progress
+    offer: Offer | None = None
 
     def run(self, found: checkpoint.Checkpoint | None) -> Trained:
         apply_liger(self.model, self.train, self.progress.say)
@@ -114,7 +120,7 @@ class _Loop:
                 feed=self.feed,
                 rows=rows,
                 head=head,
-                callbacks=[metrics, stopping, _Sealing(self.train.keep_checkpoints)],
+                callbacks=[metrics, stopping, self._sealing(metrics)],
             )
             if not processes.is_first():
                 torch.manual_seed(self.seed + processes.rank())  # other dropout than the first's
@@ -122,6 +128,15 @@ class _Loop:
                 trainer.train(resume_from_checkpoint=str(found.folder) if found else None)
         stopping.refuse_going_on()
         return metrics.summary()
+
+    def _sealing(self, metrics: Metrics) -> "_Sealing":
+        offer = self.offer
+
+        def offered(steps: int) -> None:
+            if offer is not None:
+                offer(metrics.summary(), steps)
+
+        return _Sealing(self.train.keep_checkpoints, offered)
 
     @contextlib.contextmanager
     def _board(self, found: checkpoint.Checkpoint | None) -> Iterator[Any]:
@@ -195,10 +210,11 @@ class _Loop:
 
 
 class _Sealing(TrainerCallback):
-    """Seals each checkpoint once all of it is written, then lets the oldest go."""
+    """Seals each checkpoint once all of it is written, lets the oldest go, and then offers it."""
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int, offered: Callable[[int], None]) -> None:
         self._keep = keep
+        self._offered = offered
 
     def on_save(self, args: TrainingArguments, state: TrainerState, *_: Any, **__: Any) -> None:
         processes.wait()  # each of them writes its own random state
@@ -207,6 +223,7 @@ class _Sealing(TrainerCallback):
         folder = Path(str(args.output_dir))
         checkpoint.seal(folder / f"checkpoint-{state.global_step}")
         checkpoint.prune(folder, self._keep)
+        self._offered(state.max_steps)
 
 
 class _Trainer(Trainer):

@@ -15,6 +15,7 @@ from schemas.adapter import (
     GroupLoss,
     LabelAudit,
     TrainingManifest,
+    paired_scores,
 )
 from schemas.manifest import CorpusManifest
 from schemas.page.environment import environment
@@ -98,6 +99,7 @@ def render_report(
         faults=faults_of(manifest.before, manifest.after, manifest.train),
         groups=group_tables(manifest.before, manifest.after),
         scores=score_lines(manifest.answers_before, manifest.answers_after),
+        tasks=paired_scores(manifest.harness_before, manifest.harness_after),
         samples=[_card(sample) for sample in samples[:SAMPLES_SHOWN]],
         asked=len(samples),
         audits=audit_tables(manifest),

@@ -19,6 +19,9 @@ from trainer.generation import Assistant, StopAnswering
 HOST = "127.0.0.1"
 WAKE_S = 0.5
 TITLE = "Winnow"
+Respond = Callable[[str, list[dict[str, Any]], str], Iterator[str]]
+"""From a question, what was said before it and the system message, of which an empty one is none:
+the answer so far, again and again, until it is whole."""
 INSTALL = "--web needs Gradio, which is not installed: pip install winnow[web]"
 
 
@@ -80,16 +83,7 @@ def chat_page(assistant: Assistant, decoding: Decoding) -> Any:
     What is said is shown as the text that it is: no Markdown, no markup, no tags.
     """
     gradio = _gradio()
-    answering = threading.Lock()
-
-    def respond(question: str, history: list[dict[str, Any]], system: str) -> Iterator[str]:
-        """The answer so far, again and again, until it is whole."""
-        talk = Conversation(assistant, decoding, system.strip() or None, _exchanges(history))
-        said = ""
-        with contextlib.closing(_pieces(talk, question, answering)) as pieces:
-            for piece in pieces:
-                said += piece
-                yield said
+    respond = responder(assistant, decoding)
 
     def answer(question: str, history: list[dict[str, Any]], system: str) -> Iterator[str]:
         try:
@@ -117,6 +111,26 @@ def chat_page(assistant: Assistant, decoding: Decoding) -> Any:
         concurrency_limit=1,
         cache_examples=False,
     )
+
+
+def responder(assistant: Assistant, decoding: Decoding) -> Respond:
+    """What answers the questions of a page, one at a time, each under a seed of its own.
+
+    A question that is asked again is so answered anew. The first seed is that of `decoding`.
+    """
+    answering = threading.Lock()
+    seeds = itertools.count(decoding.seed)
+
+    def respond(question: str, history: list[dict[str, Any]], system: str) -> Iterator[str]:
+        chosen = decoding.model_copy(update={"seed": next(seeds)})
+        talk = Conversation(assistant, chosen, system.strip(), _exchanges(history))
+        said = ""
+        with contextlib.closing(_pieces(talk, question, answering)) as pieces:
+            for piece in pieces:
+                said += piece
+                yield said
+
+    return respond
 
 
 def _pieces(

@@ -42,27 +42,28 @@ def build_tokenizer(chat_template: str | None = CHATML, **named: str) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=backend, chat_template=chat_template, **named)
 
 
-def build_model(folder: Path, seed: int = 3) -> Path:
+def build_model(folder: Path, seed: int = 3, **changed: Any) -> Path:
+    """A folder with a random two-layer LLaMA, its tokenizer and its chat template."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     tokenizer = build_tokenizer()
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=256,
-        initializer_range=0.2,  # large enough for its output layer, which stays frozen, to say much
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=None,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    settings: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 256,
+        "initializer_range": 0.2,  # its output layer, which stays frozen, is to say much
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+    }
+    LlamaForCausalLM(LlamaConfig(**settings | changed)).save_pretrained(folder)
     return folder
 
 

@@ -1,7 +1,7 @@
 """A Hub stand-in on loopback: enough of the real protocol for huggingface_hub to push and fetch.
 
-It speaks create, auth-check, validate-yaml, preupload, LFS batch, commit, tag, refs, tree, paths-info, revision and
-resolve, keeps every commit whole, and fails on demand as the real one does. A model repository is known by its name, a
+It speaks create, auth-check, validate-yaml, preupload, LFS batch, commit, branch, tag, refs, tree, paths-info,
+revision and resolve, keeps every commit whole, and fails on demand as the real one does. A model repository is known by its name, a
 dataset repository as `datasets/<name>`.
 """
 
@@ -46,6 +46,8 @@ class HubStandIn(Loopback):
         self.offered: list[str] = []
         """SHA-256 of every large file that it was asked about before, in order"""
         self.tags: dict[str, dict[str, str]] = {}
+        self.branches: dict[str, dict[str, list[tuple[str, str, Files]]]] = {}
+        """Of a repository those beside main, each with its commits in order, main's first ones included"""
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens before the next request whose line ends like this is answered"""
         self._faults: list[tuple[str, int, dict[str, str]]] = []
@@ -61,21 +63,35 @@ class HubStandIn(Loopback):
                 return status, headers
         return None
 
+    def line(self, repo: str, branch: str) -> list[tuple[str, str, Files]]:
+        """The commits of a branch."""
+        if branch == "main":
+            return self.commits.get(repo, [])
+        return self.branches[repo][branch]
+
     def files(self, repo: str, revision: str) -> Files | None:
-        commits = self.commits.get(repo, [])
-        if revision == "main":
-            return commits[-1][2] if commits else {}
+        branches = self.branches.get(repo, {})
+        if revision == "main" or revision in branches:
+            past = self.line(repo, revision)
+            return past[-1][2] if past else {}
+        commits = [one for name in ("main", *branches) for one in self.line(repo, name)]
         if not commits and revision == NO_COMMIT:
             return {}
         revision = self.tags.get(repo, {}).get(revision, revision)
         return next((files for oid, _, files in commits if oid == revision), None)
 
-    def head(self, repo: str) -> str:
-        past = self.commits.get(repo)
+    def head(self, repo: str, branch: str = "main") -> str:
+        past = self.line(repo, branch)
         return past[-1][0] if past else NO_COMMIT
 
-    def commit(self, repo: str, lines: list[dict[str, Any]]) -> str:
-        files = dict(self.files(repo, "main") or {})
+    def oid(self, repo: str, revision: str) -> str:
+        """The commit that a branch or a tag names, or the revision itself."""
+        if revision == "main" or revision in self.branches.get(repo, {}):
+            return self.head(repo, revision)
+        return self.tags.get(repo, {}).get(revision, revision)
+
+    def commit(self, repo: str, lines: list[dict[str, Any]], branch: str = "main") -> str:
+        files = dict(self.files(repo, branch) or {})
         for line in lines[1:]:
             key, value = line["key"], line["value"]
             if key == "file":
@@ -84,8 +100,8 @@ class HubStandIn(Loopback):
                 files[value["path"]] = self.large[value["oid"]]
             elif key == "deletedFile":
                 del files[value["path"]]
-        past = self.commits.setdefault(repo, [])
-        oid = hashlib.sha1(repr((len(past), sorted(files.items()))).encode()).hexdigest()
+        past = self.commits.setdefault(repo, []) if branch == "main" else self.line(repo, branch)
+        oid = hashlib.sha1(repr((branch, len(past), sorted(files.items()))).encode()).hexdigest()
         past.append((oid, lines[0]["value"]["summary"], files))
         return oid
 
@@ -132,7 +148,7 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             wanted = re.fullmatch(r"/api/(models|datasets)/(.+)/auth-check/write", path)
             if wanted:
                 return _key(*wanted.groups()) in hub.repos
-            return path.endswith(("/create", "/commit/main")) or "/tag/" in path
+            return path.endswith("/create") or re.search("/(commit|branch|tag)/", path) is not None
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":
@@ -157,9 +173,10 @@ def _handler(hub: HubStandIn) -> type[Handler]:
                     return
             of_repo = (
                 (r"/auth-check/write", self._allow),
-                (r"/preupload/main", self._preupload),
+                (r"/preupload/(\w+)", self._preupload),
                 (r"\.git/info/lfs/objects/batch", self._batch),
-                (r"/commit/main", self._commit),
+                (r"/commit/(\w+)", self._commit),
+                (r"/branch/(\w+)", self._branch),
                 (r"/tag/(\w+)", self._tag),
                 (r"/refs", self._refs),
                 (r"/tree/(\w+).*", self._tree),
@@ -196,8 +213,8 @@ def _handler(hub: HubStandIn) -> type[Handler]:
         def _validate(self, body: bytes) -> None:
             self._answer(200, {"errors": [], "warnings": []})
 
-        def _preupload(self, body: bytes, repo: str) -> None:
-            there = hub.files(repo, "main") or {}
+        def _preupload(self, body: bytes, repo: str, branch: str) -> None:
+            there = hub.files(repo, branch) or {}
             files = [
                 {
                     "path": file["path"],
@@ -229,15 +246,23 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             hub.uploads.append(oid)
             self._answer(200, {})
 
-        def _commit(self, body: bytes, repo: str) -> None:
+        def _commit(self, body: bytes, repo: str, branch: str) -> None:
             lines = [json.loads(line) for line in body.splitlines()]
-            if lines[0]["value"].get("parentCommit", hub.head(repo)) != hub.head(repo):
+            head = hub.head(repo, branch)
+            if lines[0]["value"].get("parentCommit", head) != head:
                 self._answer(
                     412, {"error": "A commit has happened since. Please refresh and try again."}
                 )
                 return
-            oid = hub.commit(repo, lines)
+            oid = hub.commit(repo, lines, branch)
             self._answer(200, {"commitUrl": f"{hub.url}/{repo}/commit/{oid}", "commitOid": oid})
+
+        def _branch(self, body: bytes, repo: str, name: str) -> None:
+            if name in hub.branches.setdefault(repo, {}):
+                self._answer(409, {"error": "Reference already exists"})
+                return
+            hub.branches[repo][name] = list(hub.commits.get(repo, []))
+            self._answer(200, {})
 
         def _tag(self, body: bytes, repo: str, revision: str) -> None:
             tag = json.loads(body)["tag"]
@@ -269,11 +294,7 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             if repo not in hub.repos or files is None:
                 self._answer(404, {"error": "not found"}, {"X-Error-Code": "RepoNotFound"})
                 return
-            sha = (
-                hub.tags.get(repo, {}).get(revision, revision)
-                if revision != "main"
-                else hub.head(repo)
-            )
+            sha = hub.oid(repo, revision)
             siblings = [{"rfilename": name} for name in files]
             about = {"id": repo.removeprefix("datasets/"), "sha": sha, "private": hub.repos[repo]}
             self._answer(200, about | {"siblings": siblings, "tags": []})
@@ -283,12 +304,7 @@ def _handler(hub: HubStandIn) -> type[Handler]:
             if content is None:
                 self._answer(404, {"error": "no file"}, {"X-Error-Code": "EntryNotFound"})
                 return
-            commit = (
-                hub.head(repo)
-                if revision == "main"
-                else hub.tags.get(repo, {}).get(revision, revision)
-            )
-            headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": commit}
+            headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": hub.oid(repo, revision)}
             self._send(200, content, headers | {"Content-Type": "application/octet-stream"})
 
         def _answer(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:

@@ -153,6 +153,12 @@ def test_a_model_that_cannot_write_is_refused(model, saved, monkeypatch):
     assert list(model.peft_config) == ["default"]
 
 
+def test_memory_that_runs_out_while_it_writes_rejects_nothing(model, saved, monkeypatch):
+    monkeypatch.setattr(model, "generate", lambda **_: torch.empty(2**60))
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        accept(model, saved, PROBE)
+
+
 def test_an_adapter_that_is_still_the_one_it_started_from_is_refused(model, saved, tmp_path):
     start = StartAdapter("before", tmp_path / "before")
     shutil.copytree(saved, start.folder)

@@ -112,6 +112,9 @@ BAD = {  #                  the line                                         its
     "an unknown role":      ({"messages": [{"role": "bot", "content": "a"}]}, "messages.0.role",  None),
     "half a character":     (r'{"id": 2, "prompt": "\ud800"}',               "Invalid JSON",      2),
     "too long":             ({"id": 3, "prompt": LONG},                      "window of 256",     3),
+    "half an id":           (r'{"id": "\ud800", "prompt": "a"}',             "Invalid JSON",      None),
+    "half a key of an id":  (r'{"id": {"\udfff": 1}, "prompt": "a"}',        "Invalid JSON",      None),
+    "an id that nests":     ('{"id": ' + "[" * 900 + "]" * 900 + ', "prompt": "a"}', "Invalid JSON", None),
 }
 # fmt: on
 
@@ -232,6 +235,14 @@ CHANGES = {  #        settings                                    input         
     "the questions": (FEW,                                        {"prompt": "more"},   "input: "),
 }
 # fmt: on
+
+
+@pytest.mark.parametrize("note", ["[]", '"x"', "{", ""])
+def test_a_note_that_says_nothing_is_no_note(note, assistant, asked, out):
+    answer_file(assistant, asked, out, FEW)
+    out.with_name(out.name + ".about.json").write_text(note, "utf-8")
+    with pytest.raises(ConfigError, match="says what it was made with"):
+        answer_file(assistant, asked, out, FEW)
 
 
 @pytest.mark.parametrize(("decoding", "more", "named"), CHANGES.values(), ids=CHANGES.keys())

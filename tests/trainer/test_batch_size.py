@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from schemas.adapter import StepRows
 from schemas.errors import ConfigError, StorageError
 from schemas.train import AUTO_ROWS
 from tests.trainer.building import recipe_of
 from trainer import batch_size, memory
-from trainer.batch_size import StepRows, kept_bytes, largest_that_fits, step_rows
+from trainer.batch_size import kept_bytes, largest_that_fits, step_rows
 
 
 def never(sizes: list[int]) -> int:
@@ -134,4 +135,4 @@ def test_the_note_of_a_run_can_be_read_by_people(tiny_model, tmp_path):
         "accumulation": 1,
         "processes": 1,
     }
-    assert StepRows(4, 3, 2).rows == 24
+    assert StepRows(batch_size=4, accumulation=3, processes=2).rows == 24

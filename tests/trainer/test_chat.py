@@ -216,6 +216,26 @@ def test_every_option_reaches_the_model(recipe, tmp_path, monkeypatch):
     assert heard[4] == "Be brief."
 
 
+@pytest.mark.parametrize("trusted", [False, True])
+@pytest.mark.parametrize("command", ["chat", "generate"])
+def test_a_strangers_python_is_trusted_only_when_asked_for(command, trusted, tmp_path, monkeypatch):
+    heard: list[bool] = []
+
+    def open_assistant(*_: Any, trusts_code: bool, **__: Any) -> None:
+        heard.append(trusted)
+        assert trusts_code is trusted
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("trainer.opening.open_assistant", open_assistant)
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('{"prompt": "Hi"}\n', "utf-8")
+    words = {"chat": ["--prompt", "Hi"], "generate": ["--in", str(asked), "--out", str(asked)]}
+    more = ["--trust-remote-code"] if trusted else []
+    with pytest.raises(ConfigError, match="enough"):
+        winnow("--lake", str(tmp_path), command, *words[command], *more)
+    assert heard == [trusted]
+
+
 # fmt: off
 REFUSED = {  #                 the options                                       what is said
     "beams that sample":    (("--beams", "2", "--temperature", "1"),             "does not sample"),

@@ -94,3 +94,16 @@ FAULTS = {                     # error                                          
 @pytest.mark.parametrize(("error", "told"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_of_writing_is_told_from_others(error, told):
     assert write_fault(error) == told
+
+
+def test_what_was_altered_does_not_outlive_what_is_whole(tmp_path):
+    """Two later ones were damaged: what is trained anew from before them must stay."""
+    for step in (8, 12):
+        cut(checkpoint(tmp_path, step))
+    clear_torn(tmp_path)
+    checkpoint(tmp_path, 4)
+    prune(tmp_path, keep=2)
+    found = newest(tmp_path)
+    assert found
+    assert found.step == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-4"]

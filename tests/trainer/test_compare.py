@@ -1,6 +1,7 @@
 """Trials on the same validation rows: which rows those are, and what a change in loss is worth."""
 
 import math
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,8 +14,15 @@ from schemas.ablation import Ablation, Trial, Variant
 from schemas.adapter import Evaluation
 from schemas.errors import StorageError
 from schemas.manifest import ShardRef, SplitEntry
+from schemas.recipe import Recipe
+from tests.trainer.building import write_recipe
 from trainer.ablation_report import ablation_markdown
-from trainer.compare import _read_plan, change_of, unseen_rows, with_changes
+from trainer.compare import _read_plan, change_of, compare, unseen_rows, with_changes
+from trainer.files import write_text
+from trainer.generation import Assistant
+from trainer.opening import open_assistant
+from trainer.progress import Progress
+from trainer.run import run
 
 
 def of(*losses: tuple[float, int]) -> pl.DataFrame:
@@ -47,6 +55,39 @@ def test_the_error_of_a_change_is_what_other_samples_show() -> None:
 
 def test_one_conversation_has_no_error() -> None:
     assert change_of(of((2.0, 2)), of((1.0, 2))) == (-0.5, None)
+
+
+def test_no_conversations_have_no_change() -> None:
+    """Where every validation row was seen by a variant."""
+    assert change_of(of(), of()) == (None, None)
+    assert change_of(of((0.0, 0)), of((0.0, 0))) == (None, None)
+
+
+def test_one_model_is_in_memory_at_a_time(
+    manifest: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = manifest.parents[3]
+    made = run(manifest, recipe, lake, None, Progress()).manifest
+    models: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+
+    def opened(*named: Any, **how: Any) -> Assistant:
+        alive.append(sum(one() is not None for one in models))
+        found = open_assistant(*named, **how)
+        models.append(weakref.ref(found.model))
+        return found
+
+    monkeypatch.setattr("trainer.compare.open_assistant", opened)
+    monkeypatch.setattr("trainer.compare.unseen_rows", lambda *_: np.arange(8))
+    one = trial(WHOLE, 1, run=made.run, manifest=str(manifest), evaluation=None)
+    plan = Ablation(recipe="t", corpus_version="v0001", manifest=str(manifest), trials=(one, one))
+    write_text(tmp_path / "ablation.json", plan.model_dump_json())
+    path = write_recipe(tmp_path / "recipe.yaml", recipe)
+    found = compare(tmp_path, str(path), lake, Progress())
+    assert alive == [0, 0, 0]
+    assert found.conversations == 8
+    assert found.base_model == made.before
+    assert found.trials[1].evaluation == made.after
 
 
 class Version(SimpleNamespace):
@@ -85,8 +126,8 @@ EVALUATION = Evaluation(loss=1.5, perplexity=4.4817, conversations=2, trainable_
 
 
 def trial(variant: Variant, seed: int, **more: Any) -> Trial:
-    given = {"run": "r", "evaluation": EVALUATION} | more
-    return Trial(variant=variant, version="v0001", manifest="/m", seed=seed, **given)
+    given = {"run": "r", "evaluation": EVALUATION, "manifest": "/m"} | more
+    return Trial(variant=variant, version="v0001", seed=seed, **given)
 
 
 def test_a_trial_is_held_against_the_whole_of_its_seed() -> None:

@@ -155,3 +155,19 @@ def test_a_file_without_identity_says_so(content, why, tmp_path):
         read_identity(path)
     with pytest.raises(ConfigError, match="No such file"):
         read_identity(tmp_path / "none")
+
+
+# fmt: off
+SYSTEMS = {                 # of the conversation   what the model is told
+    "the assistant's own":  (None,                  ["Be brief."]),
+    "its own":              ("Be kind.",            ["Be kind."]),
+    "none":                 ("",                    []),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("system", "told"), SYSTEMS.values(), ids=SYSTEMS)
+def test_a_conversation_has_its_system_message_or_none(system, told, assistant):
+    text = seen(Conversation(assistant, GREEDY, system), "Hi")
+    assert [one for one in ("Be brief.", "Be kind.") if one in text] == told
+    assert text.count("<|im_start|>system") == len(told)

@@ -1,8 +1,5 @@
 """Every family behind one interface: built tiny from its configuration, trained, saved, accepted."""
 
-import contextlib
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,6 @@ from tests.trainer.building import (
     recipe_of,
 )
 from tests.trainer.families import config_of
-from tests.trainer.hub_stand_in import HubStandIn
 from trainer.labels import TextEncoder
 from trainer.model import attach_lora, family_targets, load_model, load_tokenizer
 from trainer.progress import Progress
@@ -141,141 +137,6 @@ def test_a_real_tokenizer_is_told_what_chat_will_ask(name, shared):
     assert answer == "It is 7.\n好的。"
     ids = TextEncoder(tokenizer).opening([prompt])[0]
     assert len(ids) > 5
-
-
-CODE = """
-import torch
-from torch import nn
-from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutput
-
-
-class BaichuanConfig(PretrainedConfig):
-    model_type = "baichuan"
-
-    def __init__(self, vocab_size=300, hidden_size=32, **rest):
-        self.vocab_size, self.hidden_size = vocab_size, hidden_size
-        self.num_hidden_layers, self.use_cache = 1, False
-        super().__init__(**rest)
-
-
-class BaichuanForCausalLM(PreTrainedModel, GenerationMixin):
-    config_class = BaichuanConfig
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.embed = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.W_pack = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()
-
-    def get_output_embeddings(self):
-        return self.lm_head
-
-    def _init_weights(self, module):
-        if hasattr(module, "weight"):
-            nn.init.normal_(module.weight, std=0.3)
-
-    def forward(self, input_ids=None, attention_mask=None, labels=None, **_):
-        heard = self.embed(input_ids)
-        query, key, value = self.W_pack(heard).chunk(3, dim=-1)
-        said = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-        return CausalLMOutput(logits=self.lm_head(heard + said))
-"""
-
-
-@pytest.fixture
-def foreign_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-    """The files of a repository whose model is code of its own, and a place to run it from."""
-    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "run"))
-    monkeypatch.syspath_prepend(str(tmp_path / "run"))
-    spelled = tmp_path / "spelled"
-    spelled.mkdir()
-    space: dict[str, Any] = {}
-    exec(CODE, space)
-    torch.manual_seed(0)
-    space["BaichuanForCausalLM"](space["BaichuanConfig"]()).save_pretrained(spelled)
-    build_tokenizer().save_pretrained(spelled)
-    config = json.loads((spelled / "config.json").read_text("utf-8"))
-    config["auto_map"] = {
-        "AutoConfig": "modeling_baichuan.BaichuanConfig",
-        "AutoModelForCausalLM": "modeling_baichuan.BaichuanForCausalLM",
-    }
-    (spelled / "config.json").write_text(json.dumps(config), "utf-8")
-    (spelled / "modeling_baichuan.py").write_text(CODE, "utf-8")
-    return {path.name: path.read_bytes() for path in spelled.iterdir()}
-
-
-@contextlib.contextmanager
-def on_the_hub(
-    files: dict[str, bytes], cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[HubStandIn, str]]:
-    """A repository `winnow/foreign` and its commit, on a Hub that huggingface_hub reaches."""
-    with HubStandIn().running() as hub:
-        hub.repos["winnow/foreign"] = False
-        commit = "c" * 40
-        hub.commits["winnow/foreign"] = [(commit, "first", files)]
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("HF_TOKEN", hub.reader)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
-        resolve = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", resolve)
-        yield hub, commit
-
-
-def foreign(revision: str, trust: bool = True) -> BaseModel:
-    return BaseModel(
-        name="tests/foreign", repo="winnow/foreign", revision=revision, trust_remote_code=trust
-    )
-
-
-def test_code_of_a_model_is_run_at_the_pinned_commit_and_trained(
-    foreign_code, tmp_path, monkeypatch
-):
-    with on_the_hub(foreign_code, tmp_path / "cache", monkeypatch) as (hub, commit):
-        lora = Lora(rank=4, targets=("family",))
-        done = train_tiny(foreign(commit), tmp_path / "lake", lora=lora)
-        assert [line for line in hub.asked if line.endswith("modeling_baichuan.py")]
-    made = done.manifest
-    assert made.base_revision == commit
-    assert made.before
-    assert made.after
-    assert made.after.loss < made.before.loss
-    assert made.acceptance.generated_tokens >= 1
-    names = load_file(Path(done.folder) / "adapter" / "adapter_model.safetensors")
-    assert all("W_pack" in name for name in names)
-
-
-def test_code_of_a_model_is_neither_fetched_nor_run_unless_trusted(
-    foreign_code, tmp_path, monkeypatch
-):
-    with on_the_hub(foreign_code, tmp_path / "cache", monkeypatch) as (hub, commit):
-        files = find_base(foreign(commit, trust=False))
-        assert not [line for line in hub.asked if line.endswith(".py")]
-        with pytest.raises(ConfigError, match="only with trust_remote_code and a pinned revision"):
-            load_model(files, bf16=False)
-
-
-def test_code_of_another_repository_is_not_pinned_and_refused(foreign_code, tmp_path, monkeypatch):
-    config = json.loads(foreign_code["config.json"])
-    config["auto_map"]["AutoModelForCausalLM"] = "other/repo--modeling.Model"
-    changed = foreign_code | {"config.json": json.dumps(config).encode()}
-    refused = pytest.raises(ConfigError, match=r"other/repo--modeling.*no revision pins")
-    with on_the_hub(changed, tmp_path / "cache", monkeypatch) as (_, commit), refused:
-        find_base(foreign(commit))
-
-
-def test_all_weights_of_a_model_that_is_code_are_not_trained(foreign_code, tmp_path, monkeypatch):
-    refused = pytest.raises(ConfigError, match="method full: tests/foreign is code of its own")
-    with on_the_hub(foreign_code, tmp_path / "cache", monkeypatch) as (_, commit), refused:
-        train_tiny(foreign(commit), tmp_path / "lake", method="full")
-
-
-def test_trusting_code_without_a_commit_is_refused_by_the_recipe():
-    with pytest.raises(ValueError, match="40 hex digits"):
-        foreign("main")
 
 
 def test_a_model_of_a_format_that_can_run_code_is_refused(tmp_path):

@@ -1,6 +1,8 @@
 """Answers: the same in a batch as alone, on every family; sampled by their own seed; scored."""
 
 import math
+import signal
+import threading
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -214,6 +216,74 @@ def test_the_stop_token_of_training_and_those_of_the_model_end_an_answer(llama):
     assert answer.text == llama.words([ids[: first - 1]])[0]
 
 
+class Finalized:
+    """Ctrl-C comes while it is thrown away, where Python prints what is raised and drops it."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("decoding", WAYS.values(), ids=WAYS.keys())
+def test_ctrl_c_is_not_lost_wherever_it_comes(decoding, llama):
+    """In the midst of a callback of torch's, as it were."""
+
+    def throw_away(*_: Any) -> None:
+        Finalized()
+
+    free = llama.answer(ask("Hi"), decoding.model_copy(update={"max_new_tokens": 40}))
+    before = signal.getsignal(signal.SIGINT)
+    hook = llama.model.register_forward_pre_hook(throw_away)
+    try:
+        prompt = llama.prompt_ids(ask("Hi"))
+        answer = llama.answer_prompt(prompt, decoding.model_copy(update={"max_new_tokens": 40}))
+        assert answer.finish is Finish.INTERRUPTED
+        assert answer.tokens <= 1
+        assert free.text.startswith(answer.text)
+        with pytest.raises(KeyboardInterrupt):
+            llama.answer_all([prompt, prompt], decoding, [0, 1])
+    finally:
+        hook.remove()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert same(
+        llama.answer_prompt(prompt, WAYS["greedy"]), llama.answer(ask("Hi"), WAYS["greedy"])
+    )
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_next_token(llama):
+    def twice(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    hook = llama.model.register_forward_pre_hook(twice)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            llama.answer_all(prompts_of(llama), WAYS["greedy"], range(4))
+    finally:
+        hook.remove()
+
+
+def test_answers_in_another_thread_and_under_an_ignored_ctrl_c_leave_it_alone(llama):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    seen: list[Any] = []
+
+    def press(*_: Any) -> None:
+        seen.append(signal.getsignal(signal.SIGINT))
+        signal.raise_signal(signal.SIGINT)
+
+    hook = llama.model.register_forward_pre_hook(press)
+    try:
+        assert llama.answer(ask("Hi"), WAYS["greedy"]).tokens == 12
+        assert set(seen) == {signal.SIG_IGN}
+    finally:
+        hook.remove()
+        signal.signal(signal.SIGINT, before)
+    found: list[Answer] = []
+    asking = threading.Thread(target=lambda: found.append(llama.answer(ask("Hi"), WAYS["greedy"])))
+    asking.start()
+    asking.join()
+    assert found[0].tokens == 12
+
+
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, StopAnswering])
 def test_an_interrupt_keeps_what_was_said(interrupt, llama):
     heard: list[str] = []
@@ -264,6 +334,17 @@ def test_broken_weights_are_an_error_and_no_answer():
     broken = Assistant(model, choose_template(build_tokenizer(), None, "tiny"))
     with pytest.raises(TrainingError, match="no numbers"):
         broken.answer(ask("Hi"), Decoding(max_new_tokens=2))
+
+
+def test_memory_that_runs_out_is_told_with_what_to_do():
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config_of("llama"))
+    model.register_forward_pre_hook(lambda *_: torch.empty(2**60))
+    full = Assistant(model, choose_template(build_tokenizer(), None, "tiny"))
+    with pytest.raises(
+        TrainingError, match=r"memory ran out while a model answered.*fewer at a time"
+    ):
+        full.answer(ask("Hi"), Decoding(max_new_tokens=2))
 
 
 def test_no_prompts_have_no_answers(llama):

@@ -184,3 +184,17 @@ def test_the_logits_are_not_kept(batch):
     logits = 2 * 3 * 8_000 * 4  # of the labelled positions alone
     kept = [kept_bytes(model, loss, {"input_ids": ids}) for loss in (plain, ours)]
     assert kept[0] - kept[1] >= 0.99 * logits  # what is kept is a gradient of the width
+
+
+def test_memory_that_runs_out_is_no_reason_for_all_the_logits():
+    """They would want more of it."""
+    model, calls = llama(), []
+
+    def exhaust(*_: Any) -> None:
+        calls.append(1)
+        if len(calls) > 1:
+            torch.empty(2**60)
+
+    model.register_forward_pre_hook(exhaust)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        Head(model)

@@ -42,7 +42,7 @@ def test_a_pushed_folder_comes_back_the_same(tmp_path, adapter):
     pushed = hub.push(adapter, REPO, "first", private=True)
     hub.fetch(REPO, pushed.commit, tmp_path / "back")
     assert contents(tmp_path / "back") == contents(adapter)
-    assert hub.main(REPO) == pushed.commit
+    assert hub.head(REPO) == pushed.commit
     assert pushed.target == "folder"
 
 
@@ -58,7 +58,7 @@ def test_a_new_push_moves_main_and_leaves_the_old_commit(tmp_path, adapter):
     first = hub.push(adapter, REPO, "first", private=True)
     (adapter / "adapter_config.json").write_text('{"r": 4}', "utf-8")
     second = hub.push(adapter, REPO, "second", private=True)
-    assert hub.main(REPO) == second.commit != first.commit
+    assert hub.head(REPO) == second.commit != first.commit
     hub.fetch(REPO, first.commit, tmp_path / "back")
     assert contents(tmp_path / "back")["adapter_config.json"] == b"{}"
     about = json.loads(Path(f"{second.uri}.json").read_text("utf-8"))
@@ -79,7 +79,7 @@ def test_a_push_that_fails_half_way_leaves_main_and_no_commit(tmp_path, adapter,
     monkeypatch.setattr(shutil, "copyfile", full_disk)
     with pytest.raises(StorageError, match="Free some space"):
         hub.push(adapter, REPO, "second", private=True)
-    assert hub.main(REPO) == first.commit
+    assert hub.head(REPO) == first.commit
     kept = [path.name for path in (tmp_path / "hub" / REPO / "commits").iterdir()]
     assert sorted(kept) == sorted([first.commit, f"{first.commit}.json"])
 
@@ -90,6 +90,15 @@ def test_an_altered_commit_is_not_given_out(tmp_path, adapter):
     (Path(pushed.uri) / "adapter_config.json").write_text("changed", "utf-8")
     with pytest.raises(StorageError, match="was altered"):
         hub.fetch(REPO, pushed.commit, tmp_path / "back")
+
+
+def test_an_altered_commit_is_mended_by_pushing_again(tmp_path, adapter):
+    hub = FolderHub(tmp_path / "hub")
+    pushed = hub.push(adapter, REPO, "first", private=True)
+    (Path(pushed.uri) / "adapter_config.json").write_text("changed", "utf-8")
+    assert hub.push(adapter, REPO, "first", private=True) == pushed
+    hub.fetch(REPO, pushed.commit, tmp_path / "back")
+    assert contents(tmp_path / "back") == contents(adapter)
 
 
 def test_two_pushes_at_once_leave_one_whole_commit(tmp_path, adapter):
@@ -124,6 +133,28 @@ def test_the_recipe_and_the_token_choose_the_hub(target, token, kind, tmp_path, 
     if token:
         monkeypatch.setenv("HF_TOKEN", token)
     assert isinstance(choose_hub(Push(repo=REPO, target=target), tmp_path), kind)
+
+
+# fmt: off
+NAMES = {                       # repo              allowed
+    "an owner and a name":      ("winnow/tiny",     True),
+    "dots within":              ("w.n/.tiny..x",    True),
+    "up and out":               ("../..",           False),
+    "a name of dots":           ("winnow/..",       False),
+    "an owner of a dot":        ("./tiny",          False),
+    "no owner":                 ("tiny",            False),
+    "a place":                  ("/winnow/tiny",    False),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("repo", "allowed"), NAMES.values(), ids=NAMES)
+def test_no_repository_leads_out_of_the_lake(repo, allowed):
+    if allowed:
+        assert Push(repo=repo).repo == repo
+        return
+    with pytest.raises(ValueError, match="repo"):
+        Push(repo=repo)
 
 
 def test_the_hub_without_a_token_says_which_variable_to_set(tmp_path):
@@ -245,3 +276,22 @@ def test_a_hub_that_stays_down_is_a_storage_error_with_a_way_on(hub, stand_in, a
     with pytest.raises(StorageError, match="run the same command again to go on"):
         hub.push(adapter, REPO, "m", private=True)
     assert waits == [1.0, 2.0, 4.0, 8.0]
+
+
+# fmt: off
+REFUSALS = {           # status   how often it was asked
+    "an outage":       (503,      "status 503, after 5 attempts"),
+    "a bad request":   (400,      "status 400: "),
+    "a conflict":      (409,      "status 409: "),
+    "too large":       (413,      "status 413: "),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("status", "said"), REFUSALS.values(), ids=REFUSALS)
+def test_an_error_tells_how_often_it_was_tried(status, said, hub, stand_in, adapter):
+    stand_in.fail("/commit/main", *[status] * 100)
+    with pytest.raises(StorageError, match=said):
+        hub.push(adapter, REPO, "m", private=True)
+    asked = sum("/commit/main" in line for line in stand_in.asked)
+    assert asked == (5 if status == 503 else 1)

@@ -59,6 +59,31 @@ def test_flat_packs_keep_conversations_apart_too():
     assert isolating(model, PackingCollator(pad_id=0, flat=True), "tiny").flat
 
 
+class Careless(torch.nn.Module):
+    """Heeds positions in a batch of one row, and in others numbers them through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = model_of("llama")
+
+    def forward(self, input_ids: Any, position_ids: Any, **rest: Any) -> Any:
+        if len(input_ids) > 1:
+            position_ids = torch.arange(input_ids.shape[1]).expand_as(input_ids)
+        return self.inner(input_ids=input_ids, position_ids=position_ids, **rest)
+
+
+def test_the_proof_is_of_a_batch_of_several_packs():
+    collator = isolating(Careless(), PackingCollator(pad_id=0), "tiny")
+    assert collator.mask == torch.float32
+
+
+def test_memory_that_runs_out_is_no_fault_of_the_model():
+    model = model_of("llama")
+    model.register_forward_pre_hook(lambda *_: torch.empty(2**60))
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        isolating(model, PackingCollator(pad_id=0), "tiny")
+
+
 def test_the_model_is_left_in_the_mode_it_was_in():
     model = model_of("llama").train()
     isolating(model, PackingCollator(pad_id=0), "tiny")

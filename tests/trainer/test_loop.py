@@ -12,17 +12,19 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from transformers import get_scheduler
 
+from schemas.adapter import StepRows
 from schemas.errors import ConfigError, StorageError, TrainingError
 from schemas.recipe import Recipe
 from schemas.train import Lora
 from tests.trainer.building import build_corpus, conversations, recipe_of, write_recipe
 from trainer.arguments import optimizer, recomputes_activations, training_arguments
-from trainer.batch_size import StepRows
 from trainer.progress import Progress
 from trainer.run import run
 
+ROWS = StepRows(batch_size=4, accumulation=1, processes=1)
 STILL = Lora(rank=4, alpha=8, dropout=0.0)
 
 
@@ -87,7 +89,7 @@ SCHEDULES = {               # of the first learning rate, as step `done` of six 
 @pytest.mark.parametrize(("schedule", "share"), SCHEDULES.items(), ids=SCHEDULES)
 def test_the_learning_rate_follows_its_schedule(schedule, share, tiny_model, tmp_path):
     recipe = recipe_of(tiny_model, max_steps=6, schedule=schedule, warmup_share=0.0)
-    asked = training_arguments(recipe.train, StepRows(4, 1, 1), 17, tmp_path)
+    asked = training_arguments(recipe.train, ROWS, 17, tmp_path)
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     schedule = get_scheduler(
         asked.lr_scheduler_type,
@@ -100,6 +102,30 @@ def test_the_learning_rate_follows_its_schedule(schedule, share, tiny_model, tmp
         assert schedule.get_last_lr() == [pytest.approx(share(done))]
         optimizer.step()
         schedule.step()
+
+
+# fmt: off
+PRECISIONS = {              # bf16     what the launcher says   what is computed in
+    "off":                  ("off",    "bf16",                  "no"),
+    "on":                   ("on",     "no",                    "bf16"),
+    "on, and fp16":         ("on",     "fp16",                  "bf16"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("bf16", "told", "used"), PRECISIONS.values(), ids=PRECISIONS)
+def test_the_recipe_decides_on_bfloat16_whatever_the_launcher_says(
+    bf16, told, used, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", told)
+    train = recipe_of(tiny_model, bf16=bf16).train
+    assert training_arguments(train, ROWS, 17, tmp_path).mixed_precision == used
+
+
+@pytest.mark.parametrize("name", ["ddp", "fsdp"])
+def test_the_accelerate_files_leave_the_precision_to_the_recipe(name):
+    path = Path(__file__).parents[2] / "deployments" / "accelerate" / f"{name}.yaml"
+    assert "mixed_precision" not in yaml.safe_load(path.read_text("utf-8"))
 
 
 def test_a_line_says_how_far_how_fast_and_how_large(corpus):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from schemas.adapter import TrainingRun
+from schemas.digests import sha256_of
 from schemas.errors import AdapterRejected, ConfigError, UnknownName
 from schemas.recipe import Recipe
 from schemas.train import Lora, Train
@@ -123,6 +124,9 @@ def test_rounding_that_loses_what_was_learnt_keeps_nothing(runs, lake, tmp_path)
     weights = load_file(faint / WEIGHTS)
     dim = {name: one * (1e-3 if "lora_B" in name else 1) for name, one in weights.items()}
     save_file(dim, faint / WEIGHTS)
+    told = json.loads((faint / MANIFEST).read_text("utf-8"))
+    told["adapter_sha256"] = sha256_of(faint / WEIGHTS)
+    (faint / MANIFEST).write_text(json.dumps(told), "utf-8")
     with pytest.raises(AdapterRejected, match="merge with --dtype float32"):
         merge(str(faint), lake, tmp_path / "out", "bfloat16")
     assert not (tmp_path / "out").exists()

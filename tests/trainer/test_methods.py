@@ -268,8 +268,11 @@ STARTS = {                     # the recipe's LoRA                              
 @pytest.mark.parametrize(("lora", "said"), STARTS.values(), ids=STARTS.keys())
 def test_an_adapter_of_other_settings_is_not_gone_on_from(lora, said, first, lake, short, corpus):
     recipe = with_train(short, start_from=first.manifest.run, lora=lora)
+    caches = set((lake / "tokenized").iterdir())
+    unseen = with_train(recipe, max_tokens=61)  # nobody has tokenized the corpus to that length
     with pytest.raises(ConfigError, match=said):
-        run(corpus, recipe, lake, None, Progress())
+        run(corpus, unseen, lake, None, Progress())
+    assert set((lake / "tokenized").iterdir()) == caches
 
 
 def test_an_adapter_over_other_weights_is_not_gone_on_from(first, lake, short, corpus, tmp_path):

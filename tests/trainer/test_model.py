@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from schemas.digests import sha256_of
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, TrainingError
 from schemas.train import BaseModel, Lora, Quantize, Train
 from tests.trainer.building import build_tokenizer
 from tests.trainer.hub_stand_in import HubStandIn
@@ -105,6 +106,17 @@ def test_a_hub_base_is_the_same_by_its_commit_or_else_by_its_weights(tmp_path, m
         assert not is_base_unchanged(base, run, digest, old)
         assert is_base_unchanged(base, run, sha256_of(weights), old)
         assert stand_in.asked == []
+
+
+def test_a_model_that_memory_has_no_room_for_says_so(tmp_path):
+    """torch tells of a CPU's memory by a plain RuntimeError."""
+    from transformers import LlamaConfig
+
+    build_tokenizer().save_pretrained(tmp_path)
+    LlamaConfig(vocab_size=2**40, hidden_size=2**10).save_pretrained(tmp_path)
+    save_file({"other": torch.zeros(1)}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(TrainingError, match="tests/huge does not fit into memory"):
+        load_model(BaseFiles("tests/huge", tmp_path, "local", None), bf16=False)
 
 
 # fmt: off

@@ -21,6 +21,13 @@ ROUGE = {  #                    reference                       answer          
     "chinese and words":       ("用 Python 写",                  "Python 写",                 0.8),
     "full-width is the same":  ("ＡＢＣ １２",                   "abc 12",                    1.0),
     "thai by characters":      ("สวด",                          "สวย",                       2 / 3),
+    "hindi vowel signs":       ("की",                            "का",                         0.0),
+    "hindi words":             ("दिल की बात",                     "दिल का मेला",                 1 / 3),
+    "tamil":                   ("நீ வா",                          "நி வா",                      0.5),
+    "bengali":                 ("কি",                            "কী",                         0.0),
+    "composed or not":         ("e\u0301t\u00e9",                "\u00e9te\u0301",             1.0),
+    "a sign's variation":      ("yes \u2764\ufe0f",              "yes",                       1.0),
+    "a name with underscores": ("is_it so",                     "is it so",                  1.0),
 }
 CHRF = {  #                     reference                       answer                       chrF2
     "the same":                ("the cat sat",                  "the cat sat",               1.0),

@@ -15,9 +15,16 @@ import pytest
 from safetensors.torch import load_file
 
 from schemas.adapter import TrainingManifest, TrainingRun
-from schemas.errors import AdapterRejected, ConfigError, CorpusDamaged, GateFailed, StorageError
+from schemas.errors import (
+    AdapterRejected,
+    ConfigError,
+    CorpusDamaged,
+    GateFailed,
+    StorageError,
+    TrainingError,
+)
 from schemas.recipe import Recipe
-from schemas.train import Push
+from schemas.train import OverLong, Push
 from tests.trainer.building import (
     Messages,
     build_corpus,
@@ -29,7 +36,7 @@ from tests.trainer.building import (
 from tests.trainer.hub_stand_in import HubStandIn
 from trainer.__main__ import main
 from trainer.corpus import Corpus
-from trainer.files import MANIFEST, WEIGHTS
+from trainer.files import MANIFEST, WEIGHTS, read_manifest
 from trainer.hub import FolderHub, HuggingFaceHub
 from trainer.metrics import Metrics
 from trainer.progress import Progress
@@ -68,7 +75,7 @@ def test_a_run_ends_with_an_adapter_that_learned_and_is_on_the_hub(manifest, rec
     assert {one.source: one.kept for one in made.validation_audit} == {"things": 6, "others": 2}
     assert made.pushed
     hub = FolderHub(lake_of(manifest) / "hub")
-    assert hub.main("winnow/tiny") == made.pushed.commit
+    assert hub.head("winnow/tiny") == made.pushed.commit
     pushed = Path(made.pushed.uri)
     assert made.corpus_digest in (pushed / "README.md").read_text("utf-8")
     assert TrainingManifest.model_validate_json((pushed / MANIFEST).read_text("utf-8")).run == (
@@ -103,7 +110,7 @@ def test_another_place_to_push_to_is_the_same_run_and_only_pushes(manifest, reci
     assert second.folder == first.folder
     assert second.manifest.adapter_sha256 == first.manifest.adapter_sha256
     assert second.manifest.elapsed_s == first.manifest.elapsed_s
-    assert FolderHub(lake_of(manifest) / "hub").main("winnow/elsewhere")
+    assert FolderHub(lake_of(manifest) / "hub").head("winnow/elsewhere")
 
 
 # fmt: off
@@ -249,6 +256,26 @@ def test_a_finished_run_is_found_done_without_torch(manifest, recipe, tmp_path):
     assert done.stdout.startswith("unchanged")
 
 
+def test_an_adapter_that_was_deleted_is_made_again(manifest, recipe):
+    first = train(manifest, recipe)
+    adapter = Path(first.folder) / "adapter"
+    shutil.rmtree(adapter)
+    again = train(manifest, recipe)
+    assert again.status == "trained"
+    assert again.manifest.adapter_sha256 == first.manifest.adapter_sha256
+    assert (adapter / WEIGHTS).is_file()
+    assert train(manifest, recipe).status == "unchanged"
+
+
+@pytest.mark.parametrize("push", [None, Push(repo="winnow/tiny", target="folder")])
+def test_an_adapter_that_was_altered_is_not_called_unchanged(push, manifest, recipe):
+    done = changed(recipe, push=push)
+    weights = Path(train(manifest, done).folder) / "adapter" / WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(CorpusDamaged, match=r"not the adapter that was accepted.*Delete"):
+        train(manifest, done)
+
+
 # fmt: off
 DAMAGES = {                   # what happens to the weights
     "altered":               lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
@@ -345,6 +372,40 @@ def test_two_trainers_cannot_share_a_run(manifest, recipe, tmp_path):
         train(manifest, recipe, folder)
 
 
+def test_memory_that_runs_out_before_the_first_step_is_told(manifest, recipe, monkeypatch):
+    """Where rows are measured, where packing is proven, wherever: torch tells by a RuntimeError."""
+
+    def exhaust(*_: Any) -> None:
+        import torch
+
+        torch.empty(2**60)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.exam.row_losses", exhaust)
+        with pytest.raises(
+            TrainingError, match="while a model was measured on the validation split"
+        ):
+            train(manifest, recipe)
+    monkeypatch.setattr("trainer.job.isolating", exhaust)
+    with pytest.raises(TrainingError, match="memory ran out"):
+        train(manifest, changed(recipe, packing=True))
+
+
+def test_a_lock_that_cannot_be_written_says_so(manifest, recipe, tmp_path):
+    (tmp_path / "run" / ".lock").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot write"):
+        train(manifest, recipe, tmp_path / "run")
+
+
+def test_a_run_manifest_that_cannot_be_read_is_to_be_done_again(manifest, recipe):
+    folder = Path(train(manifest, recipe).folder)
+    (folder / MANIFEST).write_text("{}", "utf-8")
+    with pytest.raises(StorageError, match="Delete it to have the run done again"):
+        train(manifest, recipe)
+    with pytest.raises(StorageError, match="Fetch the adapter again"):
+        read_manifest(folder / MANIFEST)
+
+
 def test_a_damaged_shard_is_refused_before_the_first_step(manifest, recipe):
     shard = next(manifest.parent.glob("data/train-*"))
     content = bytearray(shard.read_bytes())
@@ -381,6 +442,26 @@ def test_a_corpus_without_validation_split_trains_unmeasured(tmp_path, recipe):
     made = train(build_corpus(tmp_path, recipe, conversations(16), []), recipe).manifest
     assert made.before is None
     assert made.after is None
+
+
+# fmt: off
+UNMEASURED = {                # validation: question, answer            settings            why none is measured
+    "too long":              (("x " * 200, "y"),                        {},                 "8 are longer than 64 tokens"),
+    "cut off":               (("x", "y " * 200),                        {"over_long": OverLong.TRUNCATE_PROMPT}, "8 are longer than 64 tokens"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("said", "settings", "why"), UNMEASURED.values(), ids=UNMEASURED)
+def test_a_validation_split_that_measures_nothing_is_refused_before_the_first_step(
+    said, settings, why, tmp_path, recipe
+):
+    """Else the adapter would be pushed without having been held against its base."""
+    row = [{"role": "user", "content": said[0]}, {"role": "assistant", "content": said[1]}]
+    path = build_corpus(tmp_path, recipe, conversations(16), [row] * 8)
+    with pytest.raises(ConfigError, match=f"nothing to measure.*{why}.*train.max_tokens"):
+        train(path, changed(recipe, **settings))
+    assert not list(tmp_path.glob("runs/*/checkpoints"))
 
 
 def test_an_adapter_worse_than_its_base_is_not_pushed(tmp_path, tiny_model):
@@ -433,8 +514,6 @@ def test_what_the_hub_gives_back_is_accepted_again(manifest, recipe, monkeypatch
 
 def test_a_loss_that_is_no_number_stops_the_run(manifest, recipe, tmp_path):
     from types import SimpleNamespace
-
-    from schemas.errors import TrainingError
 
     metrics = Metrics(tmp_path / "metrics.jsonl", {}, lambda line, steps: None)
     state = SimpleNamespace(global_step=3, num_input_tokens_seen=10, max_steps=9)

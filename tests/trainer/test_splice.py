@@ -20,6 +20,7 @@ COPIES = {
     "the first by number":   "{{ messages[0]['content'] }}{% for m in messages[1:] %}{{ m.content }}{% endfor %}",
     "by role":               LOOP.replace("%s", "{% if message.role == 'user' %}{{ message.content }}{% endif %}"),
     "counted":               "{{ messages | length }}" + LOOP.replace("%s", "{{ message.content }}"),
+    "inside a scope":        LOOP.replace("%s", "{% with %}{{ message.content }}{% endwith %}"),
     "tools looked into":     "{% for tool in tools %}{{ tool | tojson }}{% endfor %}",
     "the loop's own number": LOOP.replace("%s", "{% if loop.first %}a{% endif %}{{ message.content }}"),
 }
@@ -42,6 +43,12 @@ LOOKS = {
     "field by field":        LOOP.replace("%s", "{% for k in message %}{{ message[k] | trim }}{% endfor %}"),
     "a neighbour":           LOOP.replace("%s", "{{ loop.previtem.content | trim }}"),
     "a macro's argument":    "{% macro f(x) %}{{ x | trim }}{% endmacro %}" + LOOP.replace("%s", "{{ f(message.content) }}"),
+    "inside a filter block": LOOP.replace("%s", "{% filter trim %}{{ message.content }}{% endfilter %}"),
+    "captured by a block":   LOOP.replace("%s", "{% set c %}{{ message.content }}{% endset %}{{ c | trim }}"),
+    "handed to a caller":    "{% macro f() %}{{ caller() | trim }}{% endmacro %}" + LOOP.replace("%s", "{% call f() %}{{ message.content }}{% endcall %}"),
+    "written by a macro":    "{% macro f() %}{{ messages[0].content }}{% endmacro %}{{ f() | trim }}",
+    "written by a block":    "{% block b %}{{ messages[0].content }}{% endblock %}{{ self.b() | trim }}",
+    "escaped":               LOOP.replace("%s", "{% autoescape true %}{{ message.content }}{% endautoescape %}"),
     "multiplied":            LOOP.replace("%s", "{{ message.content * 2 }}"),
     "no Jinja at all":       "{% for %}",
 }

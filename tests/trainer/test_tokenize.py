@@ -1,5 +1,6 @@
 """The tokenized cache: made once, and never a stale one."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ import pyarrow as pa
 import pytest
 
 from schemas.digests import sha256_of
+from schemas.errors import ConfigError
 from schemas.manifest import CorpusManifest
 from schemas.recipe import Recipe
 from schemas.train import OverLong, Supervise
 from tests.trainer.building import CHATML, build_corpus, build_tokenizer, conversations
 from trainer.corpus import Corpus
 from trainer.templates import choose_template
-from trainer.tokenize import Tokenized, tokenize
+from trainer.tokenize import Tokenized, tokenize, tokenizer_digest
 
 
 def tokenized(manifest: Path, recipe: Recipe, cache: Path, tokenizer: Any = None, **train: Any):
@@ -84,6 +86,58 @@ def test_a_cache_that_was_not_finished_is_made_again(manifest, recipe, tmp_path)
     made, calls = tokenized(manifest, recipe, tmp_path)
     assert calls
     assert len(made.train) == 64
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+# fmt: off
+DAMAGES = {                  # the file                what happens to it
+    "cut off":               ("train.arrow",           lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])),
+    "zeros":                 ("train.arrow",           lambda path: path.write_bytes(bytes(path.stat().st_size))),
+    "one bit":               ("train.arrow",           flip),
+    "gone":                  ("validation.arrow",      Path.unlink),
+    "a receipt cut off":     ("tokenized.json",        lambda path: path.write_text(path.read_text("utf-8")[:20], "utf-8")),
+    "a receipt of nothing":  ("tokenized.json",        lambda path: path.write_text("[]", "utf-8")),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_cache_is_made_again(name, damage, manifest, recipe, tmp_path):
+    expected = rows(tokenized(manifest, recipe, tmp_path)[0])
+    damage(next(tmp_path.glob(f"*/{name}")))
+    made, calls = tokenized(manifest, recipe, tmp_path)
+    assert calls == [("train", 64, 64), ("validation", 8, 8)]
+    assert rows(made) == expected
+    assert not tokenized(manifest, recipe, tmp_path)[1]
+
+
+def test_the_rows_are_on_the_disk_before_the_receipt(manifest, recipe, tmp_path, monkeypatch):
+    """After a power cut a receipt must not speak of bytes that never came there."""
+    synced: list[str] = []
+
+    def fsync(number: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{number}")).name)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    tokenized(manifest, recipe, tmp_path)
+    assert synced[:2] == ["train.arrow", "validation.arrow"]
+    assert synced[2].startswith(".tokenized.json")
+
+
+def test_a_tokenizer_without_a_fast_form_is_refused_in_words(manifest, recipe, tmp_path):
+    from transformers import ByT5Tokenizer
+
+    slow = ByT5Tokenizer()
+    slow.chat_template = CHATML
+    with pytest.raises(ConfigError, match="ByT5Tokenizer has no fast form"):
+        tokenized(manifest, recipe, tmp_path, slow)
+    with pytest.raises(ConfigError, match="ByT5Tokenizer has no fast form"):
+        tokenizer_digest(slow)
 
 
 def test_arrow_shards_read_like_parquet_ones(manifest, recipe, tmp_path):

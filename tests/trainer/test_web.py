@@ -13,6 +13,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,29 @@ def test_what_a_browser_says_was_said_is_kept_in_exchanges():
     ]
     turns = [(turn["role"], turn["content"]) for turn in web._exchanges(history)]
     assert turns == [("user", "a"), ("assistant", "bc"), ("user", "d"), ("assistant", "e")]
+
+
+def last(said: Iterator[str]) -> str:
+    return [*said][-1]
+
+
+def test_an_emptied_field_is_no_system_message(assistant):
+    respond = web.responder(assistant, GREEDY)
+    bare = Conversation(replace(assistant, system=None), GREEDY)
+    assert last(respond("Hi", [], "  ")) == bare.reply("Hi").text
+    own = Conversation(assistant, GREEDY)
+    assert last(respond("Hi", [], "Be <b>brief</b>.")) == own.reply("Hi").text
+
+
+def test_a_question_that_is_asked_again_is_answered_anew(assistant):
+    """As Retry asks it; the same seed and questions give the same answers all the same."""
+    warm = Decoding(max_new_tokens=12, temperature=2.0, seed=3)
+    first, second = (web.responder(assistant, warm) for _ in range(2))
+    answers = [last(first("Hi", [], "")) for _ in range(3)]
+    assert len(set(answers)) == 3
+    assert answers == [last(second("Hi", [], "")) for _ in range(3)]
+    alone = Conversation(replace(assistant, system=None), warm)
+    assert answers[0] == alone.reply("Hi").text
 
 
 def test_an_answer_that_nobody_waits_for_ends(assistant):
