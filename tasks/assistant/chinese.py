@@ -278,7 +278,7 @@ SAYS_OF_ITSELF = f"({SAYS_OF_ITSELF})"
 _ITSELF = "(?:[我俺咱]|在下|鄙人)"
 _NAME = f"(?:{ONLY_MODELS}|{LABS}|豆包|小度|小爱|小冰|文小言|讯飞星火|星火大模型)"
 ITSELF = _ITSELF
-NAMES = any_of([rf"^[^|]*?{_NAME}"])
+NAMES = any_of([_NAME])
 NAMES_ITSELF = any_of([rf"{_ITSELF}[^|]*?{_NAME}|{_NAME}[^|]*?{_ITSELF}"])
 MAKES = any_of(
     [

@@ -161,7 +161,8 @@ def _of_itself(words: ModuleType) -> pl.Expr:
         for others in (english.PERSON, chinese.PERSON, english.MODEL_ACTS, r"[?？]\s*$")
     )
     acts = said.str.contains(english.OF_THE_NAME) | said.str.contains(chinese.OF_THE_NAME)
-    named_first = own.str.contains(words.NAMES) & ~acts & (pl.col("place") <= 1)
+    opening = own.str.extract(r"^([^|]*\|?)", 1)
+    named_first = opening.str.contains(words.NAMES) & ~acts & (pl.col("place") <= 1)
     told = (
         pl.col("asked")
         & ~of_others

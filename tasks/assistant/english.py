@@ -387,7 +387,7 @@ SAYS_OF_ITSELF = f"({SAYS_OF_ITSELF})"
 _ITSELF = r"\b(?:i|me|my|mine|myself|we|our|us)\b"
 _NAME = rf"\b(?:{MODELS}|{LABS}|(?:it['’]s|is|:|—|–|-) (?:claude|bard|gemini|grok)(?:[.!,;]|$))"
 ITSELF = any_of([_ITSELF])
-NAMES = any_of([rf"^[^|]*?{_NAME}"])
+NAMES = any_of([_NAME])
 NAMES_ITSELF = any_of([rf"{_ITSELF}[^|]*?{_NAME}|{_NAME}[^|]*?{_ITSELF}"])
 # A person of a trade, who knows of models and makers.
 PERSON = any_of(

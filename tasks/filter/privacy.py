@@ -34,10 +34,6 @@ def privacy_rules(privacy: Privacy) -> Rules:
     The evidence is masked: a ledger is shared. False positives, known: see the finder of the kind.
     """
     return {
-        DropReason(kind.value): matched(_in_any_part(kind), EXPECTED[kind])
+        DropReason(kind.value): matched(first_masked(PARTS, kind), EXPECTED[kind])
         for kind in privacy.kinds(Policy.DROP)
     }
-
-
-def _in_any_part(kind: PersonalKind) -> pl.Expr:
-    return pl.coalesce(first_masked(PARTS, kind))

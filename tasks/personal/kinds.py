@@ -51,15 +51,22 @@ def found(texts: pl.Series, kind: PersonalKind) -> pl.DataFrame:
     return rows.with_columns(text=places.gather(rows["text"]))
 
 
-def first_masked(text: pl.Expr, kind: PersonalKind) -> pl.Expr:
-    """The first of a kind in each text, masked; null where there is none."""
+def first_masked(parts: pl.Expr, kind: PersonalKind) -> pl.Expr:
+    """The first of a kind in the parts of each row, in their order, masked; null where none is."""
 
-    def first(texts: pl.Series) -> pl.Series:
-        finds = found(texts, kind).unique("text", keep="first", maintain_order=True)
-        shown = finds.select(masked(pl.col("found"), kind)).to_series()
-        return exchanged(texts.clear(texts.len()), finds["text"], shown)
+    def first(rows: pl.Series) -> pl.Series:
+        none = pl.repeat(None, rows.len(), dtype=pl.String, eager=True)
+        parts = rows.struct.unnest().get_columns()
+        finds = found(pl.concat([part.alias("text") for part in parts]), kind)
+        if finds.is_empty():
+            return none
+        firsts = finds.with_columns(row=pl.col("text") % rows.len()).unique(
+            "row", keep="first", maintain_order=True
+        )
+        shown = firsts.select(masked(pl.col("found"), kind)).to_series()
+        return exchanged(none, firsts["row"], shown)
 
-    return text.map_batches(first, return_dtype=pl.String(), is_elementwise=True)
+    return pl.struct(parts).map_batches(first, return_dtype=pl.String(), is_elementwise=True)
 
 
 def redacted(
