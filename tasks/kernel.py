@@ -95,15 +95,20 @@ def uncounted(compiled: Compiled) -> Compiled:
 
 
 def load_numba() -> None:
-    """Load what any first kernel needs, 0.2 s that something else may fill; once in a process."""
+    """Load what any first kernel needs, 0.2 s that something else may fill; once in a process.
+
+    Under numba's own lock, as when it loads a kernel: threads that load at once break both.
+    """
     registry: Any = importlib.import_module("numba.core.registry")
-    registry.cpu_target.typing_context.refresh()
-    registry.cpu_target.target_context.refresh()
+    lock: Any = importlib.import_module("numba.core.compiler_lock")
+    with lock.global_compiler_lock:
+        registry.cpu_target.typing_context.refresh()
+        registry.cpu_target.target_context.refresh()
 
 
 def announce_compilation(*kernels: Any) -> None:
     """Log that the first run on a machine compiles, where one of the kernels is not cached yet."""
-    if not all(one.signatures or _is_cached(one) for one in kernels):
+    if not all(_is_cached(one) for one in kernels):
         _announce()
 
 
@@ -126,6 +131,8 @@ def thread_pool(threads: int | None) -> ThreadPoolExecutor:
 
 
 def _is_cached(compiled: Any) -> bool:
+    if compiled.signatures:  # it was called before
+        return True
     folder = Path(compiled.stats.cache_path)
     return any(folder.glob(f"*{compiled.py_func.__qualname__}-*.nbi"))
 

@@ -46,6 +46,23 @@ def other(value: int) -> int:
 """
 
 
+def test_numba_is_loaded_under_the_lock_that_it_takes_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    held = []
+    for context in (cpu_target.typing_context, cpu_target.target_context):
+        monkeypatch.setattr(
+            context, "refresh", lambda: held.append(global_compiler_lock.is_locked())
+        )
+
+    kernel.load_numba()
+
+    assert held == [True, True]
+
+
 def test_modules_of_kernels_may_be_imported_by_two_threads_at_once(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / f"{name}.py").write_text(MODULE)

@@ -74,8 +74,13 @@ def _parquet(path: Path, wanted: tuple[str, ...]) -> Iterator[Stretch]:
     """The stretches of a Parquet file, with the wanted columns that it has."""
     with pq.ParquetFile(path, memory_map=True) as file:
         columns = [name for name in file.schema_arrow.names if name in wanted]
-        groups = map(file.metadata.row_group, range(file.num_row_groups))
-        size_bytes = sum(group.total_byte_size for group in groups)
+        below = tuple(f"{name}." for name in columns)
+        size_bytes = sum(
+            chunk.total_uncompressed_size
+            for group in map(file.metadata.row_group, range(file.num_row_groups))
+            for chunk in map(group.column, range(group.num_columns))
+            if f"{chunk.path_in_schema}.".startswith(below)
+        )
         fitting = BATCH_BYTES * file.metadata.num_rows // max(1, size_bytes)
         batch_rows = max(1, min(BATCH_ROWS, fitting))
         done = 0

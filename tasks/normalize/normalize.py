@@ -2,9 +2,10 @@
 
 import contextlib
 import importlib.metadata
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -144,15 +145,24 @@ def _checking(receipt: RawReceipt, lake: Lake) -> Iterator[Callable[[], None]]:
     Of a file that is not the one that was downloaded nothing else is said. Of a bucket they are
     checked first, as their copies are made.
     """
-    with ThreadPoolExecutor(1, thread_name_prefix="check") as pool:
-        checked = pool.submit(check_raw, receipt, lake)
+    checked: Future[None] = Future()
+
+    def check() -> None:
         try:
-            if lake.folder is None:
-                checked.result()
-            yield checked.result
-        except Exception:
+            check_raw(receipt, lake)
+            checked.set_result(None)
+        except BaseException as error:  # it is raised where the verdict is waited for
+            checked.set_exception(error)
+
+    # A daemon: who interrupts the run does not wait for gigabytes to be hashed.
+    threading.Thread(target=check, name="check", daemon=True).start()
+    try:
+        if lake.folder is None:
             checked.result()
-            raise
+        yield checked.result
+    except Exception:
+        checked.result()
+        raise
 
 
 def check_raw(receipt: RawReceipt, lake: Lake) -> None:

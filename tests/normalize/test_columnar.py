@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import io
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -265,6 +266,18 @@ def test_columns_and_rows_come_in_the_order_of_the_file_whatever_the_batches(
     assert whole.columns[1:] == list(wanted)
     assert whole["b.c"].to_list() == whole["a"].to_list() == [str(n) for n in range(100)]
     assert whole["absent"].null_count() == 100
+
+
+def test_columns_that_nobody_reads_make_no_batch_smaller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columnar, "BATCH_BYTES", 1 << 20)
+    path = tmp_path / "rows.parquet"
+    pictures = [os.urandom(1 << 15) for _ in range(200)]
+    pl.DataFrame({"output": ["An answer."] * 200, "image": pictures}).write_parquet(path)
+
+    assert [batch.rows.height for batch in read_columnar(path, ("output",))] == [200]
+    assert len(list(read_columnar(path, ("output", "image")))) > 4
 
 
 def test_a_row_group_is_decoded_once_however_many_batches_it_makes(

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,29 @@ def test_a_raw_file_that_is_gone_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(CorpusDamaged, match=r"a\.json is missing, expected \d+ bytes"):
         normalize(got, source("alpaca"), lake, 10)
+
+
+def test_an_interrupt_does_not_wait_for_raw_files_to_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(str(tmp_path))
+    got = receipt(lake, {"a.json": array(3)})
+    checking, ended = threading.Event(), threading.Event()
+
+    def never(*_: object) -> bool:
+        checking.set()
+        return ended.wait()
+
+    def interrupted(*_: object) -> None:
+        assert checking.wait(30)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lake, "is_intact", never)
+    monkeypatch.setattr("tasks.normalize.normalize.settled", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        normalize(got, source("alpaca"), lake, 10)
+    assert not ended.is_set()
+    ended.set()
 
 
 def test_a_raw_file_that_is_not_the_one_that_was_downloaded_is_refused(tmp_path: Path) -> None:
