@@ -2,11 +2,12 @@
 
     python -m benchmarks.tokenizing [--rows 50000] [--runs 5]
 
-Ours is the whole of `trainer.tokenize`: shards are read and hashed, conversations rendered, labels
-placed and audited, and an Arrow file is written. Beside it the library's batch call has the same
-conversations as finished texts and only makes ids of them. Both in one process, in turn, after a
-first round that is not counted. Ours begins with setting up the tokenizer, which few rows do not repay. With Alpaca's rows where they are in `../shared/corpora`, else with
-words of the sample corpora in conversations as long as Alpaca's.
+Ours is the whole of `trainer.tokenize`: the tokenizer is set up, which few rows do not repay,
+shards are read, conversations rendered, labels placed and audited, and an Arrow file is written.
+Beside it the library's batch call has the same conversations as finished texts and only makes ids
+of them. Both in one process, in turn, after a first round that is not counted. With Alpaca's rows
+where they are in `../shared/corpora`, else with words of the sample corpora in conversations as
+long.
 """
 
 import argparse

@@ -7,7 +7,8 @@ Same model (random weights of a known shape: speed does not depend on what they 
 conversations, same LoRA, same rows per step and same count of steps; each contender is a process
 of its own. What counts is tokens of conversations per second, padding not counted, from the second
 step on; with it go the share of tokens that are padding, the peak memory, and on a GPU the model
-FLOP/s by 4 x parameters x tokens (a frozen base model has no weight gradients).
+FLOP/s by 4 x parameters x tokens (a frozen base model has no weight gradients). How fast
+conversations become tokens is measured by `python -m benchmarks.tokenizing`.
 """
 
 import argparse

@@ -266,6 +266,41 @@ def test_log_probabilities_are_of_the_tokens_of_training(assistant):
     assert model.generate_until(asked) == [some, most, most.partition("q")[0]]
 
 
+# fmt: off
+BORDERS = {                                   # context        continuation   heard          said
+    "a space before the continuation":        ("Is it so?",    " yes",        "Is it so?",   " yes"),
+    "a space at the end of the context":      ("Is it so? ",   "yes",         "Is it so?",   " yes"),
+    "a line break there":                     ("Is it so?\n",  "yes",         "Is it so?",   "\nyes"),
+}
+# fmt: on
+
+
+@installed
+@others_habits
+@pytest.mark.parametrize(
+    ("context", "continuation", "heard", "said"), BORDERS.values(), ids=BORDERS.keys()
+)
+def test_running_text_is_cut_where_a_word_begins(context, continuation, heard, said, assistant):
+    from trainer.harness_model import AssistantModel
+
+    (found,) = AssistantModel(assistant, chat=False).loglikelihood([asking(context, continuation)])
+    ids = assistant.encoder.opening([heard])[0], assistant.encoder.onward([said])[0]
+    chance, likeliest = direct(assistant, *ids)
+    assert found == (pytest.approx(chance, abs=1e-3), likeliest)
+
+
+@installed
+@others_habits
+def test_of_a_text_with_nothing_before_it_every_token_is_predicted(assistant):
+    from trainer.harness_model import AssistantModel
+
+    said = assistant.encoder.onward(["yes"])[0]
+    expected = direct(assistant, [assistant.template.stop_id], said)[0]
+    for chat in (True, False):
+        (found,) = AssistantModel(assistant, chat).loglikelihood([asking("", "yes")])
+        assert found[0] == pytest.approx(expected, abs=1e-3)
+
+
 @installed
 @others_habits
 def test_a_long_text_is_read_window_by_window_every_token_once(assistant):
