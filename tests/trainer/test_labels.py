@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -281,6 +282,44 @@ def test_any_text_comes_back_from_its_labels(pairs):
     for row, (_, answer) in zip(rows.to_pylist(), pairs, strict=True):
         assert TINY.encoder.decode([supervised(row)[:-1]]) == [answer]
         assert len(row["labels"]) == len(row["input_ids"]) == row["length"]
+
+
+def spelled(encoder: TextEncoder, ids: list[list[int]], texts: list[str]) -> bool:
+    counts = np.fromiter(map(len, ids), np.int64, len(ids))
+    flat = np.array([one for row in ids for one in row], np.int32)
+    return encoder.spells(flat, counts, texts)
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.data())
+def test_byte_level_tokens_spell_their_texts_and_no_other(texts, data):
+    """Law: what `spells` says is what decoding says, of right tokens and of any wrong one."""
+    ids = TINY.encoder.verbatim(texts)
+    assert spelled(TINY.encoder, ids, texts) is any(ids)
+    row = data.draw(st.integers(0, len(ids) - 1))
+    if ids[row]:
+        place = data.draw(st.integers(0, len(ids[row]) - 1))
+        changed = [list(one) for one in ids]
+        changed[row][place] = data.draw(st.integers(0, len(TINY.template.tokenizer) - 1))
+        same = TINY.encoder.decode(changed) == texts
+        assert spelled(TINY.encoder, changed, texts) is same
+
+
+def test_tokens_that_spell_the_neighbours_text_do_not_spell_their_own():
+    ids = TINY.encoder.verbatim(["ab", "c"])
+    assert spelled(TINY.encoder, ids, ["ab", "c"])
+    assert not spelled(TINY.encoder, ids, ["a", "bc"])
+    assert not spelled(TINY.encoder, ids, ["ab", "cd"])
+
+
+SPELLING = {"gpt2": True, "qwen2_5": True, "llama2": False}
+"""Whether a tokenizer's tokens are bytes side by side, so that nothing has to be decoded."""
+
+
+@pytest.mark.parametrize(("name", "is_so"), SPELLING.items(), ids=SPELLING)
+def test_real_byte_level_tokenizers_need_no_decoding(name, is_so, shared):
+    encoder = encoder_at(shared(f"tokenizers/{name}"))
+    texts = [text for text in RESPONSES if text]
+    assert spelled(encoder, encoder.verbatim(texts), texts) is is_so
 
 
 def talk(*said: str, system: str | None = None) -> list[tuple[str, str]]:
