@@ -186,6 +186,10 @@ def gc(
         typer.Option(metavar="HOURS", min=0, help="stages and raw files so young stay"),
     ] = 24,
     apply: Annotated[bool, typer.Option("--apply", help="remove it; else it is only told")] = False,
+    give_lost_up: Annotated[
+        bool,
+        typer.Option("--lost", help="only the versions that lost their manifest, to give them up"),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Tell what old versions, stages and downloads take; with --apply, remove them.
@@ -194,14 +198,17 @@ def gc(
     """
     from schemas.recipe import known_name
     from tasks.corpora import corpora
-    from tasks.history.gc import collect, plan
+    from tasks.history.gc import collect, give_up, lost, plan
 
     lake = lake_of(context)
     if corpus is not None:
         if "@" in corpus:
             raise ConfigError(f"gc takes the name of a corpus, not of a version: {corpus!r}")
         known_name(corpus, corpora(lake), f"corpus in {lake.uri}")
-    done = (collect if apply else plan)(lake, keep, corpus, fresh * 3600)
+    if give_lost_up:
+        done = (give_up if apply else lost)(lake, corpus)
+    else:
+        done = (collect if apply else plan)(lake, keep, corpus, fresh * 3600)
     if json:
         kept, removed = (
             [_folder_object(one) for one in some] for some in (done.kept, done.removed)

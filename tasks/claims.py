@@ -11,7 +11,8 @@ From the claim on v0007 can be nothing else, and whoever comes by can finish it:
 bytes again does no harm. So there is no lock, no lease and no clock, a run that dies holds nobody
 up, and no number is skipped: the next claim is made only after the last one was finished.
 
-A version that lost its manifest and has no removal is damage, not garbage: nobody touches it.
+A version that lost its manifest and has no removal is damage, not garbage: nobody touches it until
+somebody gives it up.
 """
 
 import contextlib
@@ -114,7 +115,8 @@ def lost_manifest(lake: Lake, corpus: str, version: str) -> CorpusDamaged:
     folder = lake.at(f"{corpus}/{version}")
     return CorpusDamaged(
         f"{folder}/{MANIFEST} is missing. Restore it from a copy of the lake; or, to give "
-        f"{version} up, remove {folder}: no refresh makes a version again."
+        f"{version} up, run: winnow gc {corpus.rpartition('/')[2]} --lost --apply. No refresh "
+        "makes a version again."
     )
 
 
@@ -135,18 +137,22 @@ def finish(lake: Lake, corpus: str, version: str) -> bool:
         with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
             moves = [(f"{claimed.staging}/{name}", f"{target}/{name}") for name in data]
             list(pool.map(lambda move: lake.copy(*move), moves))
+            tags = dict(pool.map(lambda name: (name, lake.etag(f"{target}/{name}")), data))
     except CorpusDamaged:
         return lake.exists(f"{target}/{MANIFEST}")  # who finished it has removed what was staged
+    note_etags(lake, corpus, version, tags)  # before there is a version: nobody looks again after
     lake.create(f"{target}/{MANIFEST}", manifest)
-    with ThreadPoolExecutor(COPIES_AT_ONCE) as pool:
-        tags = pool.map(lambda name: (name, lake.etag(f"{target}/{name}")), claimed.files)
-        lake.put(_etags(corpus, version), json.dumps(dict(tags), indent=1).encode())
     lake.delete(f"{claimed.staging}/{name}" for name in claimed.files)
     return True
 
 
+def note_etags(lake: Lake, corpus: str, version: str, etags: Mapping[str, str | None]) -> None:
+    """Remember the entity tag of each file of a version, all of whose bytes are right."""
+    lake.put(_etags(corpus, version), json.dumps(dict(etags), indent=1).encode())
+
+
 def known_etags(lake: Lake, corpus: str, version: str) -> Mapping[str, str | None]:
-    """The entity tag of each file of a version when it was made, as far as that is known."""
+    """The entity tag of each file of a version when its bytes were right, as far as known."""
     data = lake.read_if_any(_etags(corpus, version))
     try:
         found = json.loads(data or b"{}")
@@ -172,21 +178,42 @@ def sweep(lake: Lake, corpus: str) -> int:
 
     That is what no unfinished version needs of a dead run's staged files. A run of this machine is
     dead if its process is. Another machine's is, if nothing of it was written for a day by the
-    bucket's own clock.
-
-    Raises:
-        CorpusDamaged: a version lost its manifest; what else there is of it stays.
+    bucket's own clock. What there is of a version that lost its manifest stays.
     """
     finished = set(finished_versions(lake, corpus))
     claimed = set(claimed_versions(lake, corpus))
     claimed |= set(_not_yet_listed(lake, corpus, claimed | finished))
-    gone = sorted(one for one in claimed - finished if not finish(lake, corpus, one))
+    for version in sorted(claimed - finished):
+        finish(lake, corpus, version)
     left = _staged_by_the_dead(lake, corpus)
     lake.delete(left)
-    for version in gone:
-        if _is_lost(lake, corpus, version) and not finish(lake, corpus, version):
-            raise lost_manifest(lake, corpus, version)
     return len(left)
+
+
+def lost_versions(lake: Lake, corpus: str) -> tuple[str, ...]:
+    """The versions that lost their manifest though nobody removed them, as far as a listing tells.
+
+    One that is still being made of its staged files is none of them.
+    """
+    parts = [key.removeprefix(f"{corpus}/").partition("/") for key in lake.keys(corpus)]
+    left = {name for name, _, _ in parts if is_version(name)}
+    left -= {name for name, _, file in parts if file == MANIFEST}
+    left &= {file.removesuffix(".json") for name, _, file in parts if name == "claims"}
+    return tuple(
+        version
+        for version in sorted(left, key=number_of)
+        if _is_lost(lake, corpus, version) and not _can_be_finished(lake, corpus, version)
+    )
+
+
+def _can_be_finished(lake: Lake, corpus: str, version: str) -> bool:
+    """Whether a claimed version is there, or all that it is to be made of."""
+    claimed = _read(lake, _key(corpus, version))
+    staged = claimed is not None and all(
+        lake.exists(f"{claimed.staging}/{name}") for name in claimed.files
+    )
+    # who finished it in between has removed what was staged
+    return staged or lake.exists(f"{corpus}/{version}/{MANIFEST}")
 
 
 def sweep_removals(lake: Lake, corpus: str) -> int:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ from schemas.seal import UNSEALED, is_intact, sealed
 from tasks import claims
 from tasks.claims import MANIFEST
 from tasks.lake import Lake
+
+log = logging.getLogger(__name__)
 
 Pages = Callable[[CorpusManifest, str], Mapping[str, str]]
 
@@ -52,6 +55,17 @@ def versions(lake: Lake, name: str) -> tuple[str, ...]:
     return tuple(sorted(found, key=number_of))
 
 
+def lost_versions(lake: Lake, name: str) -> tuple[str, ...]:
+    """The versions that lost their manifest though nobody removed them, oldest first."""
+    if lake.folder is None:
+        return claims.lost_versions(lake, corpus_key(name))
+    return tuple(
+        version
+        for version in versions(lake, name)
+        if not lake.exists(f"{version_key(name, version)}/{MANIFEST}")
+    )
+
+
 def remember_unchanged(lake: Lake, manifest: CorpusManifest, inputs_digest: str) -> None:
     """Note that other inputs gave this version too, so that the next refresh need not look."""
     memo = {"inputs_digest": inputs_digest, "version": manifest.version}
@@ -59,7 +73,12 @@ def remember_unchanged(lake: Lake, manifest: CorpusManifest, inputs_digest: str)
 
 
 def made_from(lake: Lake, name: str, inputs_digest: str) -> CorpusManifest | None:
-    """The latest or newest version if it is known to be what these inputs give, else None."""
+    """The latest or newest version if it is known to be what these inputs give, else None.
+
+    Raises CorpusDamaged where a version of this corpus lost its manifest.
+    """
+    for version in lost_versions(lake, name):
+        raise claims.lost_manifest(lake, corpus_key(name), version)
     memo = _memo(lake.read_if_any(f"{corpus_key(name)}/unchanged.json"))
     same = memo.get("version") if memo.get("inputs_digest") == inputs_digest else None
     found = standing(
@@ -89,22 +108,23 @@ def is_whole(lake: Lake, manifest: CorpusManifest) -> bool:
 def is_undamaged(lake: Lake, manifest: CorpusManifest) -> bool:
     """Whether every file of a version is there, byte for byte.
 
-    Of a bucket a file is fetched only where its entity tag is another than when it was published:
-    as long as that stays, its bytes do.
+    Of a bucket a file is fetched only where its entity tag is another than that which is known of
+    it: as long as that stays, its bytes do. Once all of a version were right, its tags are known.
     """
-    folder = version_key(manifest.name, manifest.version)
-    tags: Mapping[str, str | None] = {}
-    if lake.folder is None:
-        tags = claims.known_etags(lake, corpus_key(manifest.name), manifest.version)
-    return all(
-        _is_as_tagged(lake, f"{folder}/{name}", tags.get(name))
-        or lake.is_intact(f"{folder}/{name}", one.sha256)
-        for name, one in listed_files(manifest).items()
-    )
-
-
-def _is_as_tagged(lake: Lake, key: str, etag: str | None) -> bool:
-    return etag is not None and lake.etag(key) == etag
+    folder, files = version_key(manifest.name, manifest.version), listed_files(manifest)
+    if lake.folder is not None:
+        return all(lake.is_intact(f"{folder}/{name}", one.sha256) for name, one in files.items())
+    corpus = corpus_key(manifest.name)
+    known = claims.known_etags(lake, corpus, manifest.version)
+    found: dict[str, str | None] = {}
+    for name, one in files.items():
+        etag = found[name] = lake.etag(f"{folder}/{name}")
+        as_known = etag is not None and etag == known.get(name)
+        if not as_known and not lake.is_intact(f"{folder}/{name}", one.sha256):
+            return False
+    if any(etag != known.get(name) for name, etag in found.items()):
+        claims.note_etags(lake, corpus, manifest.version, found)
+    return True
 
 
 def shards_of(manifest: CorpusManifest) -> tuple[ShardRef, ...]:
@@ -283,6 +303,7 @@ def tidy(lake: Lake, alone: bool = False) -> None:
     """Remove what killed processes left, and finish the versions that they had claimed.
 
     Who works with the lake `alone` finishes removals, too, and clears what an older Winnow left.
+    Versions of a bucket that lost their manifest are told in the log: only their own corpus waits.
     """
     lake.sweep()
     if alone:
@@ -292,6 +313,8 @@ def tidy(lake: Lake, alone: bool = False) -> None:
             if alone:
                 claims.sweep_removals(lake, corpus)
             claims.sweep(lake, corpus)
+            for version in claims.lost_versions(lake, corpus):
+                log.warning("%s", claims.lost_manifest(lake, corpus, version))
 
 
 def claim_version(

@@ -14,6 +14,8 @@ from typing import IO
 
 HELD = ".held"
 SETTLING_S = 60  # between making a scratch folder and holding it pass milliseconds
+SEEN_BY_ALL = 0o711  # other users of a lake see whether it is held, and list nothing of it
+READ_BY_ALL = 0o644
 
 
 @contextlib.contextmanager
@@ -29,14 +31,24 @@ def held_folder(parent: Path) -> Iterator[Path]:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process holds this scratch folder; the system lets go of a dead one's."""
+    """Whether a process holds this scratch folder, or may: this user cannot look."""
+    return is_locked(folder) is not False
+
+
+def is_locked(folder: Path) -> bool | None:
+    """Whether a process holds this scratch folder; None where this user may not look.
+
+    The system lets go of a dead process's lock.
+    """
     try:
         with (folder / HELD).open() as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError:
+        return None
     return False
 
 
@@ -74,6 +86,9 @@ def _new_folder(parent: Path) -> tuple[Path, IO[str]]:
     new = Path(tempfile.mkdtemp(dir=parent, prefix="new-"))
     held = (new / HELD).open("w")
     fcntl.flock(held, fcntl.LOCK_EX)
+    with contextlib.suppress(PermissionError):  # a disk that keeps no modes
+        new.chmod(SEEN_BY_ALL)
+        (new / HELD).chmod(READ_BY_ALL)
     folder = parent / new.name.replace("new-", "winnow-", 1)
     new.rename(folder)
     return folder, held

@@ -1,5 +1,6 @@
 """The lake: atomic writes, one winner per claim, errors with a next step."""
 
+import fcntl
 import os
 import subprocess
 import threading
@@ -11,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import CorpusDamaged, StorageError
-from tasks.lake import Lake, digest_of, sha256_of
+from tasks.lake import Lake, digest_of, is_held, sha256_of
 from tests.disks import mounted
+from tests.users import said, shared, started
+
+__all__ = ["shared"]
 
 
 @pytest.fixture
@@ -199,6 +203,58 @@ def test_a_probe_that_a_killed_process_left_is_swept_after_a_day(lake: Lake) -> 
         os.utime(lake.at(f"tmp/probe-{name}"), (seconds, seconds))
     lake.sweep()
     assert lake.keys("tmp") == ["tmp/probe-young"]
+
+
+HOLD = "with lake.scratch():\n    print('begun', flush=True)\n    sys.stdin.read()\n"
+
+
+def test_another_users_scratch_folder_is_no_business_of_a_sweep(shared: Path) -> None:
+    with started(54321, shared, HOLD) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "begun\n"
+        (scratch,) = (shared / "tmp").iterdir()
+        for mode in (0o711, 0o700):
+            scratch.chmod(mode)
+            assert said(54322, shared, "tidy(lake)\nprint('tidy')") == "tidy"
+        assert (scratch / ".held").exists()
+
+
+def test_a_scratch_folder_that_cannot_be_looked_at_is_taken_for_held(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = Path(lake.at("tmp/winnow-dead"))
+    dead.mkdir(parents=True)
+    (dead / ".held").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", refused)
+        assert is_held(dead)
+        assert lake.sweep() == 0
+    assert not is_held(dead)
+    assert lake.sweep() == 1
+    assert not is_held(dead)
+
+
+def test_two_who_look_at_a_scratch_folder_do_not_take_each_other_for_its_holder(
+    tmp_path: Path,
+) -> None:
+    with (tmp_path / ".held").open("w") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        assert not is_held(tmp_path)
+        fcntl.flock(looked_at, fcntl.LOCK_EX)
+        assert is_held(tmp_path)
+
+
+def refused(*_: object) -> None:
+    raise PermissionError
+
+
+def test_a_sweep_of_a_folder_lists_no_scratch_folder(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    monkeypatch.setattr(lake, "entries", lambda prefix: listed.append(prefix) or [])
+    lake.sweep()
+    assert listed == []
 
 
 def test_a_file_of_another_disk_comes_in_one_step_and_other_errors_are_told(

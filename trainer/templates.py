@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from jinja2 import TemplateError
@@ -160,21 +160,27 @@ class Template:
         Raises:
             Unrenderable: the template refuses the conversation, or drops or repeats a response.
         """
-        turns = [i for i, message in enumerate(messages) if message["role"] == "assistant"]
+        roles = tuple([one["role"] for one in messages])
+        turns = _supervised(roles, supervise)
         if not turns:
             raise Unrenderable("it has no assistant turn")
-        turns = turns if supervise is Supervise.ALL else turns[-1:]
         written = messages[: turns[-1] + 1]
-        between = self._between(written, turns, tools)
-        said = [messages[turn]["content"] for turn in turns]
-        return [text for pair in zip(between, said, strict=True) for text in pair]
+        between = self._between(written, roles[: turns[-1] + 1], turns, tools)
+        segments = [""] * (2 * len(turns))
+        segments[0::2] = between
+        segments[1::2] = [messages[turn]["content"] for turn in turns]
+        return segments
 
     def _between(
-        self, messages: Sequence[Message], turns: list[int], tools: list[Any] | None
+        self,
+        messages: Sequence[Message],
+        roles: tuple[str, ...],
+        turns: list[int],
+        tools: list[Any] | None,
     ) -> list[str]:
         """The text before each turn, from the end of the turn before it."""
         if tools is None and self._only_copies and all(one["content"] for one in messages):
-            around = self._around(tuple(one["role"] for one in messages), messages, turns)
+            around = self._around(roles, messages, turns)
             if around is not None:
                 return self._spliced(around, messages, turns)
         return self.rendered(messages, turns, tools)
@@ -224,14 +230,17 @@ class Template:
         texts = []
         begin = 0
         for turn in turns:
-            said = [
-                part
-                for place in range(begin, turn)
-                for part in (around[place], messages[place]["content"])
-            ]
-            texts.append("".join([*said, around[turn]]).removesuffix(self.lead))
+            said = [around[place] + messages[place]["content"] for place in range(begin, turn)]
+            texts.append(("".join(said) + around[turn]).removesuffix(self.lead))
             begin = turn + 1
         return texts
+
+
+@lru_cache(maxsize=10_000)
+def _supervised(roles: tuple[str, ...], supervise: Supervise) -> list[int]:
+    """The places of the turns inside the loss."""
+    turns = [place for place, role in enumerate(roles) if role == "assistant"]
+    return turns if supervise is Supervise.ALL else turns[-1:]
 
 
 def choose_template(

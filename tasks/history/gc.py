@@ -10,6 +10,7 @@ from schemas.manifest import CorpusManifest
 from tasks.corpora import (
     corpora,
     latest,
+    lost_versions,
     read_manifest,
     remove_version,
     tidy,
@@ -68,8 +69,11 @@ def plan(lake: Lake, keep: int, name: str | None = None, fresh_s: float = FRESH_
     `fresh_s` seconds; so does each source's last download.
 
     Raises:
-        CorpusDamaged: a manifest cannot be read: nobody knows what that version needs.
+        CorpusDamaged: a manifest is lost or cannot be read: nobody knows what that version needs.
     """
+    for damaged in lost(lake).removed:
+        _, corpus, version = damaged.key.split("/")
+        read_manifest(lake, corpus, version)  # raises
     trained = runs(lake)
     kept: list[tuple[CorpusManifest, str]] = []
     removed: list[CorpusManifest] = []
@@ -81,11 +85,14 @@ def plan(lake: Lake, keep: int, name: str | None = None, fresh_s: float = FRESH_
     spare = _Spare.by(lake, fresh_s)
     return Plan(
         removed=(
-            *(_version(lake, one, f"older than the newest {keep}") for one in removed),
+            *(
+                _version(lake, one.name, one.version, f"older than the newest {keep}")
+                for one in removed
+            ),
             *spare.of(Kind.STAGE, "stages", needed_stages(lake, stay)),
             *spare.of(Kind.RAW, "raw", needed_downloads(lake, stay)),
         ),
-        kept=tuple(_version(lake, manifest, said) for manifest, said in kept),
+        kept=tuple(_version(lake, one.name, one.version, said) for one, said in kept),
     )
 
 
@@ -100,15 +107,43 @@ def collect(lake: Lake, keep: int, name: str | None = None, fresh_s: float = FRE
     """
     with removing(lake):
         tidy(lake, alone=True)
-        found = plan(lake, keep, name, fresh_s)
-        for folder in found.removed:
-            if folder.kind is Kind.VERSION:
-                _, corpus, version = folder.key.split("/")
-                remove_version(lake, corpus, version)
-                record(lake, corpus, Action.GC, version)
-            else:
-                lake.remove_folder(folder.key)
-        return found
+        return _removed(lake, plan(lake, keep, name, fresh_s))
+
+
+def lost(lake: Lake, name: str | None = None) -> Plan:
+    """The versions that lost their manifest, of every corpus or of `name`; nothing is removed."""
+    why = "its manifest is lost"
+    names = corpora(lake) if name is None else (name,)
+    return Plan(
+        removed=tuple(
+            _version(lake, one, version, why)
+            for one in names
+            for version in lost_versions(lake, one)
+        ),
+        kept=(),
+    )
+
+
+def give_up(lake: Lake, name: str | None = None) -> Plan:
+    """Remove what `lost` names, and nothing else; returns what was removed.
+
+    Raises:
+        StorageError: somebody works with the lake; nothing was removed.
+    """
+    with removing(lake):
+        tidy(lake, alone=True)
+        return _removed(lake, lost(lake, name))
+
+
+def _removed(lake: Lake, found: Plan) -> Plan:
+    for folder in found.removed:
+        if folder.kind is Kind.VERSION:
+            _, corpus, version = folder.key.split("/")
+            remove_version(lake, corpus, version)
+            record(lake, corpus, Action.GC, version)
+        else:
+            lake.remove_folder(folder.key)
+    return found
 
 
 def _reasons(
@@ -133,8 +168,8 @@ def _reasons(
     return listed
 
 
-def _version(lake: Lake, manifest: CorpusManifest, why: str) -> Folder:
-    key = version_key(manifest.name, manifest.version)
+def _version(lake: Lake, corpus: str, version: str, why: str) -> Folder:
+    key = version_key(corpus, version)
     return Folder(Kind.VERSION, key, _size(lake.entries(key)), why)
 
 

@@ -6,7 +6,9 @@ least one sees the other, on a folder and in a bucket alike.
 
 A lease is an empty file: its name says who holds it. So there is room for it on a full disk, which
 is where files have to be removed. Its holder has a scratch folder as well, held by a lock: whoever
-works on the same disk sees by that whether the holder lives, in whatever container it runs.
+works under the same kernel and on the same disk sees by that whether the holder lives, in whatever
+container it runs. So does this very host, after it was started anew. Of others nothing is known
+but how old the lease is.
 """
 
 import contextlib
@@ -20,9 +22,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from schemas.digests import digest_of
 from schemas.errors import StorageError
 from tasks.claims import machine
-from tasks.lake import Lake, is_held
+from tasks.lake import Lake, is_locked
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,24 +34,32 @@ ENDS_AFTER_S = 48 * 3600
 """A holder on another machine that was killed cannot say so; no refresh takes that long."""
 PATIENCE_S = 600.0
 ASK_AGAIN_S = 0.5
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Which start of which kernel this is; alike in all containers of a host."""
 _NAME = re.compile(
-    r"(?P<scratch>winnow-\w+)-(?P<process>[0-9]+)-(?P<disk>[0-9a-z]+)-(?P<host>[\w.-]*)",
+    r"(?P<scratch>winnow-\w+)-(?P<process>[0-9]+)-(?P<disk>[0-9a-z]+)"
+    r"(?:\.(?P<locks>[0-9a-f]{12}))?-(?P<host>[\w.-]*)",
     flags=re.ASCII,
 )
 
 
 class Lease(NamedTuple):
-    """One lease: the scratch folder that is held for it, on which disk, by whom."""
+    """One lease: the scratch folder that is held for it, on which disk, by whom.
+
+    `locks` names kernel and disk: whoever finds the same sees the locks of its holder. It is empty
+    where that cannot be told.
+    """
 
     scratch: str
     process: int
     disk: str
     host: str
+    locks: str = ""
 
     @classmethod
     def of(cls, lake: Lake, scratch: Path) -> "Lease":
         """The lease of this process that this scratch folder is held for."""
-        return cls(scratch.name, os.getpid(), _disk(lake), _here())
+        return cls(scratch.name, os.getpid(), _disk(lake), _here(), _locks(lake))
 
     @classmethod
     def read(cls, name: str) -> "Lease | None":
@@ -56,21 +67,27 @@ class Lease(NamedTuple):
         found = _NAME.fullmatch(name)
         if found is None:
             return None
-        return cls(found["scratch"], int(found["process"]), found["disk"], found["host"])
+        scratch, process, disk, locks, host = found.groups(default="")
+        return cls(scratch, int(process), disk, host, locks)
 
     @property
     def name(self) -> str:
         """The name of its file, which no other lease has."""
-        return f"{self.scratch}-{self.process}-{self.disk}-{self.host}"
+        disk = f"{self.disk}.{self.locks}" if self.locks else self.disk
+        return f"{self.scratch}-{self.process}-{disk}-{self.host}"
 
     def is_over(self, lake: Lake, age_s: float) -> bool:
-        """Whether its holder is gone; of another host's nothing is known but the lease's age.
+        """Whether its holder is gone; by the lease's age alone where its lock is not to be seen.
 
-        Not every network share passes locks on, so that one is believed of this host's alone. The
-        clock may leap while processes work, and ends no lease of theirs.
+        Not every network share passes locks on, so that one is believed of this host alone, and of
+        containers under one kernel on one disk. The clock may leap while processes work, and ends
+        no lease of which the lock is seen.
         """
-        if (self.disk, self.host) == (_disk(lake), _here()):
-            return not is_held(lake.disk / "tmp" / self.scratch)
+        here = (self.disk, self.host) == (_disk(lake), _here())
+        if here or (self.locks and self.locks == _locks(lake)):
+            locked = is_locked(lake.disk / "tmp" / self.scratch)
+            if locked is not None:
+                return not locked
         return age_s > ENDS_AFTER_S
 
 
@@ -154,17 +171,31 @@ def _holder(lake: Lake, folder: str, but: str = "") -> str | None:
     others = [entry for entry in lake.entries(folder) if entry.key != but]
     now = lake.now() if others else 0.0
     for entry in others:
-        lease = Lease.read(entry.key.rsplit("/", 1)[-1])
-        if lease is None or lease.is_over(lake, now - entry.modified_at):
+        age_s, lease = now - entry.modified_at, Lease.read(entry.key.rsplit("/", 1)[-1])
+        if lease.is_over(lake, age_s) if lease else age_s > ENDS_AFTER_S:
             lake.delete([entry.key])
             continue
-        return f"process {lease.process} on {lease.host}"
+        # another Winnow may name its leases otherwise
+        return f"process {lease.process} on {lease.host}" if lease else lake.at(entry.key)
     return None
 
 
 def _disk(lake: Lake) -> str:
     """A name for the disk with the scratch folders of a lake, alike for all who work on it."""
     return "folder" if lake.folder is not None else machine(lake)
+
+
+def _locks(lake: Lake) -> str:
+    """A name for this kernel and the disk of a lake's scratch folders, which keep their locks.
+
+    Under one kernel a disk has one number, whoever mounts what of it where. Empty where the system
+    says none.
+    """
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        status = (lake.disk / "tmp").stat()
+        boot = _BOOT.read_text(encoding="ascii").strip()
+        return digest_of([boot, status.st_dev, status.st_ino])[:12]
+    return ""
 
 
 def _here() -> str:

@@ -152,6 +152,22 @@ def test_gc_says_first_and_does_after(two: Lake, winnow: Winnow) -> None:
     assert "nothing to remove" in winnow("--lake", two.uri, "gc", "--keep", "1").stdout
 
 
+def test_a_version_that_lost_its_manifest_is_given_up_as_the_error_says(
+    two: Lake, winnow: Winnow
+) -> None:
+    two.delete(["corpora/quickstart/v0001/manifest.json"])
+    refused = winnow("--lake", two.uri, "gc", "--keep", "1")
+    assert refused.returncode == 5
+    assert "winnow gc quickstart --lost --apply" in " ".join(refused.stderr.split())
+    lost = ("--lake", two.uri, "gc", "quickstart", "--keep", "1", "--lost")
+    assert "remove them with --apply" in winnow(*lost).stdout
+    assert two.keys("corpora/quickstart/v0001")
+    done = json.loads(winnow(*lost, "--apply", "--json").stdout)
+    assert [one["key"] for one in done["removed"]] == ["corpora/quickstart/v0001"]
+    assert "nothing to remove" in winnow(*lost).stdout
+    assert winnow("--lake", two.uri, "gc").returncode == 0
+
+
 def test_a_licence_cannot_write_to_the_terminal(two: Lake, winnow: Winnow) -> None:
     from flows.difference import _text_rows
 

@@ -16,7 +16,7 @@ from schemas.manifest import CorpusManifest
 from schemas.train import BaseModel, Train
 from tasks.corpora import latest, read_manifest, versions
 from tasks.history import gc
-from tasks.history.gc import Plan, collect, plan
+from tasks.history.gc import Plan, collect, give_up, lost, plan
 from tasks.history.leases import using
 from tasks.history.log import events
 from tasks.history.rollback import roll_back
@@ -247,11 +247,58 @@ def test_what_killed_processes_left_goes_as_well(tmp_path: Path) -> None:
 def test_what_an_older_winnow_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     publish(lake)
-    names = ("latest.json#1", "latest.json#23", "data#x", "young#1")
-    left = [tmp_path / "lake/corpora/tiny" / name for name in names]
-    for path in left:
+    stage, log = f"stages/filter/{SHA}/", "corpora/tiny/log/20261120T190131.000000-gc-0.json"
+    # fmt: off
+    written = [
+        "corpora/tiny/latest.json#1", "corpora/tiny/unchanged.json#23", f"{log}#1",
+        "corpora/tiny/tags/prod.json#1", "raw/alpaca/upstream.json#1",
+        f"raw/alpaca/{SHA}/receipt.json#4", f"{stage}manifest.json#1",
+        "pushes/team/set/tiny-v0001.json#1", "leases/uses/0123-17-4321-host#1",
+    ]
+    others = [
+        "notes#1", "corpora/notes#1", "corpora/tiny/data#x", "corpora/tiny/notes#1",
+        "corpora/tiny/tags/notes#1", "corpora/tiny/v0001/data/part.parquet#1",
+        f"raw/alpaca/{SHA}/issues/latest.json#1", f"raw/alpaca/{SHA}/chapter#1", f"{stage}notes#1",
+        "runs/tiny-0/latest.json#1", "hub/tiny/latest.json#1", "mine/corpora/tiny/latest.json#1",
+    ]
+    # fmt: on
+    young = "corpora/tiny/latest.json#2"
+    for name in (*written, *others, young):
+        path = tmp_path / "lake" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"1")
-        os.utime(path, (0, 0))
-    os.utime(left[-1])
+        os.utime(path, None if name == young else (0, 0))
     collect(lake, 1)
-    assert [path.exists() for path in left] == [False, False, True, True]
+    left = {name for name in (*written, *others, young) if (tmp_path / "lake" / name).exists()}
+    assert left == {*others, young}
+
+
+def test_a_version_that_lost_its_manifest_is_given_up_on_demand_and_nothing_else(six: Lake) -> None:
+    publish(six, name="other")
+    key = "corpora/tiny/v0002"
+    six.delete([f"{key}/manifest.json"])
+    before = six.keys("corpora")
+    for refused in (plan, collect):
+        with pytest.raises(CorpusDamaged, match="winnow gc tiny --lost --apply"):
+            refused(six, 1)
+    for name, found in ((None, [key]), ("tiny", [key]), ("other", [])):
+        assert [one.key for one in lost(six, name).removed] == found
+    assert give_up(six, "other").removed == ()
+    assert six.keys("corpora") == before
+
+    (gone,) = give_up(six).removed
+    assert (gone.key, gone.why) == (key, "its manifest is lost")
+    assert gone.size_bytes > 0
+    assert left(six) == "1 3 4 5 6"
+    assert six.keys(key) == []
+    assert [event.version for event in events(six, "tiny")] == ["v0002"]
+    assert publish(six).version == "v0007"
+    collect(six, 1)
+    assert left(six) == "7"
+
+
+def test_nothing_is_given_up_while_a_refresh_works_with_the_lake(six: Lake) -> None:
+    six.delete(["corpora/tiny/v0002/manifest.json"])
+    with using(six), pytest.raises(StorageError, match="is in use by process"):
+        give_up(six)
+    assert six.keys("corpora/tiny/v0002")

@@ -1,6 +1,7 @@
 """Nothing is removed while somebody works with the lake, and a killed holder holds nobody up."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from tasks.history import leases
 from tasks.history.leases import Lease, leased, reading, removing, using
 from tasks.lake import Lake
 from tests.disks import mounted
+from tests.users import said, shared, started
+
+__all__ = ["shared"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,8 +96,9 @@ def test_a_lease_that_nobody_holds_is_over(lake: Lake) -> None:
 
 # fmt: off
 ELSEWHERE = {  #                                    what differs
-    "another host":                                {"host": "far-away"},
-    "another container of the same host's name":   {"disk": "0123456789ab"},
+    "another host":                                {"host": "far-away", "locks": "0" * 12},
+    "another host that cannot tell":               {"host": "far-away", "locks": ""},
+    "another container of the same host's name":   {"disk": "0123456789ab", "locks": "0" * 12},
 }
 # fmt: on
 
@@ -154,7 +159,111 @@ def test_a_clock_that_is_set_ends_no_lease_of_this_machine(tmp_path: Path, days:
             raise AssertionError
 
 
-def test_what_is_no_lease_holds_nobody_up(lake: Lake) -> None:
-    lake.put("leases/uses/0123.json", b"{}")
+# fmt: off
+OTHERS = {  #                of which version of Winnow
+    "yesterday's":          "0123456789abcdef0123456789abcdef-17-4321-host",
+    "this one's, shorter":  "winnow-abc_d-17-folder-host",
+    "nobody's":             "0123.json",
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("name", OTHERS.values(), ids=OTHERS)
+def test_a_lease_of_another_winnow_counts_for_two_days(
+    lake: Lake, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.put(f"leases/uses/{name}", b"{}")
+    with pytest.raises(StorageError, match=r"is in use by .*: nothing was removed"), removing(lake):
+        raise AssertionError
+    assert lake.keys("leases/uses") == [f"leases/uses/{name}"]
+    monkeypatch.setattr(leases, "ENDS_AFTER_S", -1)
     with removing(lake):
         assert lake.keys("leases/uses") == []
+
+
+def held_by_another_container(lake: Lake, patch: pytest.MonkeyPatch) -> Lease:
+    """The lease of a process that ran here, in a container of another host's name."""
+    patch.setattr(leases, "_here", lambda: "container-a")
+    dead = of_the_dead(lake)
+    lake.put(f"leases/uses/{dead.name}", b"")
+    patch.setattr(leases, "_here", lambda: "container-b")
+    return dead
+
+
+def test_a_container_that_was_killed_holds_nobody_of_its_own_host_up(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_by_another_container(lake, monkeypatch)
+    with removing(lake):
+        assert lake.keys("leases/uses") == []
+
+
+def test_a_container_that_lives_is_seen_by_all_others(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "_here", lambda: "container-a")
+    with using(lake):
+        monkeypatch.setattr(leases, "_here", lambda: "container-b")
+        monkeypatch.setattr(leases, "ENDS_AFTER_S", -1)
+        with pytest.raises(StorageError, match="on container-a: nothing"), removing(lake):
+            raise AssertionError
+
+
+def test_under_another_kernel_or_on_another_disk_a_container_is_another_machine(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    held_by_another_container(lake, monkeypatch)
+    (lake.disk / "tmp").rename(lake.disk / "of-container-a")
+    with pytest.raises(StorageError, match="on container-a: nothing"), removing(lake):
+        raise AssertionError
+    shutil.rmtree(lake.disk / "tmp")
+    (lake.disk / "of-container-a").rename(lake.disk / "tmp")
+    for boot in (b"another\n", b"\xff", None):
+        monkeypatch.setattr(leases, "_BOOT", tmp_path / "boot_id")
+        (tmp_path / "boot_id").unlink(missing_ok=True)
+        if boot is not None:
+            (tmp_path / "boot_id").write_bytes(boot)
+        with pytest.raises(StorageError, match="on container-a: nothing"), removing(lake):
+            raise AssertionError
+
+
+def test_a_host_that_was_started_anew_knows_its_own_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    lake.put(f"leases/uses/{of_the_dead(lake).name}", b"")
+    (tmp_path / "boot_id").write_text("another\n")
+    monkeypatch.setattr(leases, "_BOOT", tmp_path / "boot_id")
+    with removing(lake):
+        assert lake.keys("leases/uses") == []
+
+
+ALICE, BOB = 54321, 54322
+USE = "with using(lake):\n    print('begun', flush=True)\n    sys.stdin.read()\n"
+REMOVE = """
+try:
+    with removing(lake):
+        print("removed", *lake.keys("leases/uses"))
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["of this Winnow", "of one that hid its lock"])
+def test_the_lease_of_another_user_counts(shared: Path, seen: bool) -> None:
+    with started(ALICE, shared, USE) as alice:
+        assert alice.stdout is not None
+        assert alice.stdout.readline() == "begun\n"
+        (scratch,) = (shared / "tmp").iterdir()
+        if not seen:
+            scratch.chmod(0o700)
+        (lease,) = (shared / "leases/uses").iterdir()
+        then = time.time() - 24 * 3600
+        os.utime(lease, (then, then))
+        assert f"is in use by process {alice.pid} on" in said(BOB, shared, REMOVE)
+        assert lease.exists()
+        alice.kill()
+    if not seen:
+        assert f"is in use by process {alice.pid} on" in said(BOB, shared, REMOVE)
+        os.utime(lease, (0, 0))
+    assert said(BOB, shared, REMOVE) == "removed"

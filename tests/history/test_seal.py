@@ -11,6 +11,7 @@ from schemas.errors import CorpusDamaged
 from schemas.manifest import SourceEntry, StageRows
 from schemas.seal import UNSEALED, is_intact, sealed
 from tasks.corpora import made_from, read_manifest
+from tasks.history.gc import give_up
 from tasks.history.inputs import REBUILT, Inputs
 from tasks.history.named import named_version
 from tasks.history.needs import needed_stages
@@ -244,11 +245,12 @@ def test_a_manifest_that_is_gone_says_what_to_do_and_what_it_says_works(tmp_path
     for _ in range(2):
         with pytest.raises(CorpusDamaged) as refused:
             publish(lake)
-        assert "Restore it from a copy of the lake; or, to give v0001 up, remove " in str(
-            refused.value
+        said = (
+            "Restore it from a copy of the lake; or, to give v0001 up, run: winnow gc tiny --lost"
         )
+        assert said in str(refused.value)
         assert "Run the refresh again to rebuild it" not in str(refused.value)
-    lake.remove_folder("corpora/tiny/v0001")
+    give_up(lake, "tiny")
     assert publish(lake).version == "v0001"
 
 

@@ -15,9 +15,12 @@ import pytest
 from schemas.errors import CorpusDamaged, StorageError
 from schemas.manifest import CorpusManifest, GateResult, Statistics
 from tasks import store
+from tasks.claims import known_etags
 from tasks.corpora import (
     files_of,
     latest,
+    lost_versions,
+    made_from,
     next_version,
     promote,
     read_manifest,
@@ -26,6 +29,7 @@ from tasks.corpora import (
     tidy,
     versions,
 )
+from tasks.history.gc import give_up
 from tasks.history.named import named_version
 from tasks.history.tags import set_tag, tags
 from tasks.judged import Judgement
@@ -280,15 +284,22 @@ def test_a_version_whose_removal_was_cut_short_is_removed_and_its_number_stays_t
     assert whole(lake) == ("v0001", "v0003")
 
 
-def test_a_version_that_lost_its_manifest_is_not_touched(lake: Lake) -> None:
+def test_a_version_that_lost_its_manifest_is_not_touched_and_stops_its_own_corpus_alone(
+    lake: Lake, caplog: pytest.LogCaptureFixture
+) -> None:
     for rows in range(2):
         judged(lake, rows).publish()
     key = "corpora/tiny/v0002/manifest.json"
     manifest, others = lake.read(key), lake.keys("corpora/tiny/v0002")
     others.remove(key)
     lake.delete([key])
+    for alone in (False, True):
+        caplog.clear()
+        tidy(lake, alone)
+        assert "v0002/manifest.json is missing. Restore it from a copy" in caplog.text
     with pytest.raises(CorpusDamaged, match=r"v0002/manifest.json is missing. Restore it from a"):
-        tidy(lake)
+        made_from(lake, "tiny", "")
+    assert made_from(lake, "other", "") is None
     assert lake.keys("corpora/tiny/v0002") == others
     lake.put(key, manifest)
     tidy(lake)
@@ -321,6 +332,79 @@ def test_nothing_of_a_version_is_fetched_to_say_that_it_is_unchanged(
     assert standing(Lake(s3.uri), "tiny", manifest.equals) == (manifest,)
     fetched = [one for one in s3.requests if one.startswith("GET /bucket/lake/corpora/tiny/v0001/")]
     assert {one.rsplit("/", 1)[1] for one in fetched} == {"manifest.json"}
+
+
+def fetched(s3: S3Server) -> set[str]:
+    """The files of v0001 that were fetched since the last look."""
+    found = [one for one in s3.requests if one.startswith("GET /bucket/lake/corpora/tiny/v0001/")]
+    s3.requests.clear()
+    return {one.rsplit("/", 1)[1] for one in found}
+
+
+@pytest.mark.parametrize("said", [None, b"{}", b'{"report.html": "another"}'])
+def test_a_version_without_known_tags_is_fetched_once_and_by_no_other_machine(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: bytes | None
+) -> None:
+    manifest, _ = judged(Lake(s3.uri)).publish()
+    tags_key = "corpora/tiny/etags/v0001.json"
+    Lake(s3.uri).delete([tags_key])
+    if said is not None:
+        Lake(s3.uri).put(tags_key, said)
+    fetched(s3)
+    for machine in range(3):
+        monkeypatch.setenv("WINNOW_CACHE", str(tmp_path / f"machine-{machine}"))
+        assert standing(Lake(s3.uri), "tiny", manifest.equals) == (manifest,)
+        wanted = {name.rsplit("/", 1)[-1] for name in files_of(manifest)}
+        assert fetched(s3) == ({"manifest.json"} if machine else wanted)
+
+
+def test_tags_of_a_damaged_version_are_not_taken_for_right(s3: S3Server) -> None:
+    lake = Lake(s3.uri)
+    manifest, _ = judged(lake).publish()
+    lake.delete(["corpora/tiny/etags/v0001.json"])
+    lake.put("corpora/tiny/v0001/report.html", b"Report of v0001")
+    for _ in range(2):
+        assert standing(lake, "tiny", manifest.equals) == ()
+    assert not lake.exists("corpora/tiny/etags/v0001.json")
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before it", "after it"])
+def test_killed_at_any_write_a_version_that_is_there_has_its_tags(answered: bool) -> None:
+    for writes in itertools.count(1):
+        lake = Lake("memory://")
+        if not killed_at(judged(lake), writes, answered):
+            break
+        for _ in range(2):
+            if versions(lake, "tiny"):
+                known = known_etags(lake, "corpora/tiny", "v0001")
+                named = set(files_of(read_manifest(lake, "tiny", "v0001"))) - {"manifest.json"}
+                assert named <= {name for name, tag in known.items() if tag}
+                assert all(lake.etag(f"corpora/tiny/v0001/{name}") == known[name] for name in named)
+            tidy(lake)
+    assert writes > 15
+
+
+def test_a_version_that_is_being_made_is_not_lost() -> None:
+    seen = set()
+    for writes in itertools.count(1):
+        lake = Lake("memory://")
+        if not killed_at(judged(lake), writes, answered=True):
+            break
+        seen.add((bool(lake.keys("corpora/tiny/v0001")), bool(versions(lake, "tiny"))))
+        assert lost_versions(lake, "tiny") == ()
+    assert (True, False) in seen
+
+
+def test_an_older_winnows_removal_that_was_cut_short_is_brought_to_its_end(lake: Lake) -> None:
+    for rows in range(2):
+        judged(lake, rows).publish()
+    lake.delete(["corpora/tiny/v0001/manifest.json", "corpora/tiny/etags/v0001.json"])
+    tidy(lake)
+    with pytest.raises(CorpusDamaged, match=r"winnow gc tiny --lost --apply"):
+        made_from(lake, "tiny", "")
+    assert give_up(lake).removed
+    assert judged(lake, rows=2).publish()[0].version == "v0003"
+    assert lake.keys("corpora/tiny/v0001") == lake.keys("corpora/tiny/removals") == []
 
 
 def test_verify_fetches_each_file_once(
