@@ -4,10 +4,14 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
 from hypothesis import settings
+
+# Shells start what runs in the background with Ctrl-C ignored, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("untimed", settings(), deadline=None)
