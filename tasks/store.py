@@ -508,9 +508,9 @@ class Store:
 def _into_place(move: Callable[[Path], object], target: Path) -> None:
     """Have something finished moved to a place whose folder others may be about to remove."""
     for attempt in range(PLACING_ATTEMPTS):
-        with contextlib.suppress(FileExistsError):  # it was there, and was removed at once
-            target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            with contextlib.suppress(FileExistsError):  # it was there, and was removed at once
+                target.parent.mkdir(parents=True, exist_ok=True)
             move(target)
             return
         except FileNotFoundError:
