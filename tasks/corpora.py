@@ -302,12 +302,10 @@ def staged_version(lake: Lake, name: str) -> Iterator[str]:
 def tidy(lake: Lake, alone: bool = False) -> None:
     """Remove what killed processes left, and finish the versions that they had claimed.
 
-    Who works with the lake `alone` finishes removals, too, and clears what an older Winnow left.
+    Who works with the lake `alone` finishes removals, too.
     Versions of a bucket that lost their manifest are told in the log: only their own corpus waits.
     """
     lake.sweep()
-    if alone:
-        lake.sweep_half_written()
     if lake.folder is None:
         for corpus in map(corpus_key, corpora(lake)):
             if alone:

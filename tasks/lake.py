@@ -1,7 +1,5 @@
 """A lake: everything Winnow writes, and what of it this machine has at hand."""
 
-import contextlib
-import re
 from pathlib import Path
 
 from schemas.digests import digest_of, sha256_of
@@ -24,16 +22,6 @@ __all__ = [
 ]
 
 LEFT_AFTER_S = 24 * 3600  # what lies half-way for so long is of a dead process
-_WRITTEN_THROUGH = ("corpora", "raw", "stages", "pushes", "leases")
-_HALF_WRITTEN = re.compile(
-    r"(?:corpora/[^/]+/(?:latest|unchanged)\.json"
-    r"|corpora/[^/]+/(?:tags|log)/[^/]+\.json"
-    r"|raw/[^/]+/(?:[0-9a-f]{64}/receipt|upstream)\.json"
-    r"|stages/[^/]+/[0-9a-f]{64}/manifest\.json"
-    r"|pushes/[^/]+/[^/]+/[^/]+\.json"
-    r"|leases/(?:uses|removes)/[^/]+)"
-    r"#[0-9]+"  # as obstore names what it has not finished in a folder
-)
 
 
 class Lake(Store):
@@ -136,36 +124,11 @@ class Lake(Store):
             for path in (self.disk / "corpora").rglob("*"):  # what the trainer fetched
                 if path.is_file() and age_s(path) > IN_USE_S:
                     path.unlink(missing_ok=True)
-        self._sweep_probes()
+            self._sweep_probes()
         return dead
 
     def _sweep_probes(self) -> None:
-        """Remove the probes of killed processes; in a folder an older Winnow wrote them, too."""
-        if self.folder is not None:  # where the scratch folders beside them are other users' own
-            for path in self.folder.glob(f"{PROBE}*"):
-                if age_s(path) > LEFT_AFTER_S:
-                    with contextlib.suppress(OSError):
-                        path.unlink()
-            return
+        """Remove what processes that were killed in `now` left in a bucket."""
         left = [one for one in self.entries(SCRATCH) if one.key.startswith(PROBE)]
         now = self.now() if left else 0
         self.delete(one.key for one in left if now - one.modified_at > LEFT_AFTER_S)
-
-    def sweep_half_written(self) -> int:
-        """Remove what killed writers left in a folder beside the keys; returns how many there were.
-
-        An older Winnow wrote so; no listing shows them. Files of other names are somebody else's.
-        """
-        if self.folder is None:
-            return 0
-        with storage_errors("list", self.uri):
-            left = [
-                path
-                for root in _WRITTEN_THROUGH
-                for path in (self.folder / root).rglob("*#*")
-                if _HALF_WRITTEN.fullmatch(path.relative_to(self.folder).as_posix())
-            ]
-            dead = [path for path in left if path.is_file() and age_s(path) > LEFT_AFTER_S]
-            for path in dead:
-                path.unlink(missing_ok=True)
-        return len(dead)

@@ -4,7 +4,6 @@ import fcntl
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import CorpusDamaged, StorageError
-from tasks.lake import Lake, digest_of, is_held, sha256_of
+from tasks.lake import LEFT_AFTER_S, Lake, digest_of, is_held, sha256_of
 from tests.disks import mounted
 from tests.users import said, shared, started
 
@@ -197,12 +196,16 @@ def test_an_error_of_the_work_under_a_lock_is_not_one_of_the_lock(lake: Lake) ->
         raise FileNotFoundError("mine")
 
 
-def test_a_probe_that_a_killed_process_left_is_swept_after_a_day(lake: Lake) -> None:
-    for name, seconds in (("old", 0), ("young", time.time())):
-        lake.put(f"tmp/probe-{name}", b"")
-        os.utime(lake.at(f"tmp/probe-{name}"), (seconds, seconds))
-    lake.sweep()
-    assert lake.keys("tmp") == ["tmp/probe-young"]
+def test_a_probe_that_a_killed_process_left_in_a_bucket_is_swept_after_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bucket = Lake("memory://probes")
+    bucket.put("tmp/probe-left", b"")
+    written = bucket.now()
+    for age_s, left in ((LEFT_AFTER_S - 60, ["tmp/probe-left"]), (LEFT_AFTER_S + 60, [])):
+        monkeypatch.setattr(Lake, "now", lambda _, later_s=age_s: written + later_s)
+        bucket.sweep()
+        assert bucket.keys("tmp") == left
 
 
 HOLD = "with lake.scratch():\n    print('begun', flush=True)\n    sys.stdin.read()\n"

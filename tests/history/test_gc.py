@@ -1,7 +1,6 @@
 """Garbage goes; what is tagged, latest, trained from, or needed by a version that stays, does not."""
 
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -242,35 +241,6 @@ def test_what_killed_processes_left_goes_as_well(tmp_path: Path) -> None:
     (dead / "shard.parquet").write_bytes(b"1")
     collect(lake, 1)
     assert not dead.exists()
-
-
-def test_what_an_older_winnow_left_half_written_goes_after_a_day(tmp_path: Path) -> None:
-    lake = Lake(str(tmp_path / "lake"))
-    publish(lake)
-    stage, log = f"stages/filter/{SHA}/", "corpora/tiny/log/20261120T190131.000000-gc-0.json"
-    # fmt: off
-    written = [
-        "corpora/tiny/latest.json#1", "corpora/tiny/unchanged.json#23", f"{log}#1",
-        "corpora/tiny/tags/prod.json#1", "raw/alpaca/upstream.json#1",
-        f"raw/alpaca/{SHA}/receipt.json#4", f"{stage}manifest.json#1",
-        "pushes/team/set/tiny-v0001.json#1", "leases/uses/0123-17-4321-host#1",
-    ]
-    others = [
-        "notes#1", "corpora/notes#1", "corpora/tiny/data#x", "corpora/tiny/notes#1",
-        "corpora/tiny/tags/notes#1", "corpora/tiny/v0001/data/part.parquet#1",
-        f"raw/alpaca/{SHA}/issues/latest.json#1", f"raw/alpaca/{SHA}/chapter#1", f"{stage}notes#1",
-        "runs/tiny-0/latest.json#1", "hub/tiny/latest.json#1", "mine/corpora/tiny/latest.json#1",
-    ]
-    # fmt: on
-    young = "corpora/tiny/latest.json#2"
-    for name in (*written, *others, young):
-        path = tmp_path / "lake" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"1")
-        os.utime(path, None if name == young else (0, 0))
-    collect(lake, 1)
-    left = {name for name in (*written, *others, young) if (tmp_path / "lake" / name).exists()}
-    assert left == {*others, young}
 
 
 def test_a_version_that_lost_its_manifest_is_given_up_on_demand_and_nothing_else(six: Lake) -> None:
